@@ -1,0 +1,28 @@
+import type { Binding } from '../src/core/manifest.ts'
+
+/** Everything a binding may be made from: it belongs to this function and can name no other. */
+export interface BindScope {
+  readonly accountId: string
+  readonly script: string
+  readonly versionId: string
+  readonly versionTag: string
+  /** ISO 8601, UTC. */
+  readonly createdOn: string
+  /** Loopback entrypoints of our own Worker, by export name: `exports.KvEntrypoint({ props })`. */
+  readonly exports: Cloudflare.Exports
+  /** For each KV namespace id of the version, its keys' 8-byte prefix. */
+  readonly kvPrefixes: Readonly<Record<string, string>>
+}
+
+/**
+ * One kind of binding: how its upload form is checked, and what the function gets in `env`.
+ *
+ * `parse` takes the fields of Cloudflare's upload form, refuses what is wrong with ERR_BINDING_INVALID (the
+ * message names binding, field, value and fix) and returns only the known fields. `bind` returns a structured-
+ * cloneable value or a loopback stub whose props carry the scope: the function never names a tenant.
+ */
+export interface BindingKind<T extends Binding['type'] = Binding['type']> {
+  readonly type: T
+  parse(input: Readonly<Record<string, unknown>>, name: string): Extract<Binding, { type: T }>
+  bind(spec: Extract<Binding, { type: T }>, scope: BindScope): unknown
+}

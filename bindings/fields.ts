@@ -1,0 +1,53 @@
+import { SkerryError } from '../src/core/errors.ts'
+import { LIMITS } from '../src/core/limits.ts'
+
+/** The refusal of a binding: names it, then says what is wrong and the way out. */
+export function invalidBinding(name: string, problem: string): SkerryError {
+  return new SkerryError('ERR_BINDING_INVALID', `Binding "${name}": ${problem}`)
+}
+
+/**
+ * A field that must be a non-empty text.
+ *
+ * @throws ERR_BINDING_INVALID
+ */
+export function requireText(input: Readonly<Record<string, unknown>>, field: string, name: string): string {
+  const value = input[field]
+  if (typeof value === 'string' && value !== '') return value
+  throw invalidBinding(name, `\`${field}\` is ${describe(value)}. It must be a non-empty string.`)
+}
+
+/**
+ * A variable's text: any string of at most LIMITS.variableBytes bytes of UTF-8.
+ *
+ * @throws ERR_BINDING_INVALID
+ */
+export function requireVariable(value: unknown, field: string, name: string): string {
+  if (typeof value !== 'string') {
+    throw invalidBinding(name, `\`${field}\` is ${describe(value)}. It must be a string.`)
+  }
+  checkVariableSize(value, name)
+  return value
+}
+
+/**
+ * Refuses a text of more than LIMITS.variableBytes bytes of UTF-8.
+ *
+ * @throws ERR_BINDING_INVALID
+ */
+export function checkVariableSize(text: string, name: string): void {
+  const bytes = new TextEncoder().encode(text).length
+  if (bytes <= LIMITS.variableBytes) return
+  throw invalidBinding(
+    name,
+    `the value has ${bytes} bytes; at most ${LIMITS.variableBytes} are allowed. Keep large values in KV or in a module.`,
+  )
+}
+
+/** A value as error messages show it: short, and never the content of an object. */
+export function describe(value: unknown): string {
+  if (value === undefined) return 'missing'
+  if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  return Array.isArray(value) ? 'an array' : `of type ${typeof value}`
+}

@@ -1,0 +1,155 @@
+import { SkerryError } from '../src/core/errors.ts'
+import { LIMITS } from '../src/core/limits.ts'
+import type { Binding } from '../src/core/manifest.ts'
+import type { BindingKind, BindScope } from './binding.ts'
+import { describe, invalidBinding } from './fields.ts'
+import { kv } from './kv/kind.ts'
+import { dataBlob, textBlob, wasmModule } from './parts.ts'
+import { rateLimit } from './rate-limit/kind.ts'
+import { secretText } from './secrets.ts'
+import { service } from './service/kind.ts'
+import { json, plainText } from './vars.ts'
+import { versionMetadata } from './version-metadata.ts'
+
+/** Every kind of binding that a function can have, by its `type` in Cloudflare's upload form. */
+export const KINDS = {
+  plain_text: plainText,
+  json,
+  secret_text: secretText,
+  kv_namespace: kv,
+  service,
+  version_metadata: versionMetadata,
+  ratelimit: rateLimit,
+  wasm_module: wasmModule,
+  text_blob: textBlob,
+  data_blob: dataBlob,
+} as const satisfies { [T in Binding['type']]: BindingKind<T> }
+
+/** Cloudflare's other kinds: what to do instead. A type in neither table is refused as unknown. */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  ai: 'Call a model provider over HTTP with fetch().',
+  ai_search: 'Call a search service over HTTP with fetch().',
+  analytics_engine: 'Write events with console.log() and read them with `wrangler tail`.',
+  assets: 'Serve files from KV, or bundle them as text or data modules.',
+  browser: 'Call a browser service over HTTP with fetch().',
+  d1: 'Keep data in KV, or reach a database over HTTP with fetch().',
+  dispatch_namespace: 'Bind the scripts one by one with service bindings.',
+  durable_object_namespace: 'Keep data in KV. Durable Objects are planned.',
+  fetcher: 'Use a service binding.',
+  hyperdrive: 'Reach the database over HTTP with fetch().',
+  images: 'Call an image service over HTTP with fetch().',
+  logfwdr: 'Write logs with console.log() and read them with `wrangler tail`.',
+  media: 'Call a media service over HTTP with fetch().',
+  mtls_certificate: 'Put a proxy that holds the certificate in front of the origin.',
+  pipelines: 'Send the records over HTTP with fetch().',
+  queue: 'Call the consumer through a service binding, inside ctx.waitUntil().',
+  r2_bucket: 'Keep values of up to 25 MiB in KV, or use an S3 client over fetch().',
+  secret_key: 'Store the key as a secret and import it with crypto.subtle.importKey().',
+  secrets_store_secret: 'Set it as a secret of the script: `wrangler secret put`.',
+  send_email: 'Call a mail service over HTTP with fetch().',
+  stream: 'Call a media service over HTTP with fetch().',
+  tail_consumer: 'Read logs with `wrangler tail`.',
+  vectorize: 'Call a vector database over HTTP with fetch().',
+  vpc_service: 'Reach the service over HTTP with fetch(); the operator can allow private addresses.',
+  worker_loader: 'Deploy the code as a script of its own and bind it as a service.',
+  workflow: 'Run the steps in scheduled(), with their state in KV.',
+}
+
+/** A binding that takes its value from the script's previous version. */
+export interface InheritBinding {
+  readonly type: 'inherit'
+  readonly name: string
+}
+
+/** A binding as uploaded and checked: secrets are still open, and `inherit` still to be looked up. */
+export type ParsedBinding = Binding | InheritBinding
+
+/**
+ * Checks the bindings of an upload and keeps the fields that have a meaning.
+ *
+ * @throws ERR_BINDING_INVALID, ERR_BINDING_UNSUPPORTED; the message names the binding
+ */
+export function parseBindings(raw: readonly unknown[]): ParsedBinding[] {
+  if (raw.length > LIMITS.bindings) {
+    throw new SkerryError(
+      'ERR_BINDING_INVALID',
+      `The upload has ${raw.length} bindings; at most ${LIMITS.bindings} are allowed.`,
+    )
+  }
+  const seen = new Set<string>()
+  return raw.map((item, index) => {
+    const input = toRecord(item, index)
+    const name = parseName(input.name, index)
+    if (seen.has(name)) throw invalidBinding(name, 'the name is used twice. Give each binding its own name.')
+    seen.add(name)
+    return parseBinding(input, name)
+  })
+}
+
+/**
+ * The `env` of a function: what each binding gives, by name. Values are structured-cloneable or loopback stubs.
+ *
+ * @throws ERR_BINDING_INVALID when a binding can't be made, such as a KV namespace whose keys have no prefix
+ */
+export function bindEnv(bindings: readonly Binding[], scope: BindScope): Record<string, unknown> {
+  const env: Record<string, unknown> = {}
+  for (const binding of bindings) {
+    const value = kindOf(binding.type).bind(binding, scope)
+    if (value !== undefined) env[binding.name] = value
+  }
+  return env
+}
+
+function parseBinding(input: Readonly<Record<string, unknown>>, name: string): ParsedBinding {
+  const { type } = input
+  if (typeof type !== 'string')
+    throw invalidBinding(name, `\`type\` is ${describe(type)}. Name a kind of binding.`)
+  if (type === 'inherit') return { type, name }
+  if (Object.hasOwn(KINDS, type)) return kindOf(type as Binding['type']).parse(input, name)
+  const instead = Object.hasOwn(UNSUPPORTED, type) ? UNSUPPORTED[type] : undefined
+  throw new SkerryError(
+    'ERR_BINDING_UNSUPPORTED',
+    instead
+      ? `Binding "${name}": the type ${type} is not supported by this version of the platform. ${instead}`
+      : `Binding "${name}": the type ${describe(type)} is unknown. Known are ${Object.keys(KINDS).join(', ')}.`,
+  )
+}
+
+/** The table's entries take their own binding only; the caller has looked the entry up by that binding's type. */
+function kindOf(type: Binding['type']): BindingKind {
+  return KINDS[type] as unknown as BindingKind
+}
+
+const MAX_NAME_CHARS = 255
+
+function parseName(name: unknown, index: number): string {
+  if (typeof name !== 'string' || name === '') {
+    throw new SkerryError(
+      'ERR_BINDING_INVALID',
+      `bindings[${index}]: \`name\` is ${describe(name)}. Give the binding a non-empty name.`,
+    )
+  }
+  if (name.length > MAX_NAME_CHARS) {
+    throw invalidBinding(
+      `${name.slice(0, 40)}…`,
+      `the name has ${name.length} characters; at most ${MAX_NAME_CHARS} are allowed.`,
+    )
+  }
+  // Dashes and dots aren't identifiers, but `env['my-key']` is in use.
+  if (!/^[\p{ID_Start}$_][\p{ID_Continue}$.-]*$/u.test(name) || name === '__proto__') {
+    throw invalidBinding(
+      name,
+      'the name is not valid. Start it with a letter, $ or _ and go on with those, digits, - or .',
+    )
+  }
+  return name
+}
+
+function toRecord(item: unknown, index: number): Readonly<Record<string, unknown>> {
+  if (item !== null && typeof item === 'object' && !Array.isArray(item))
+    return item as Record<string, unknown>
+  throw new SkerryError(
+    'ERR_BINDING_INVALID',
+    `bindings[${index}] is ${describe(item)}. It must be an object.`,
+  )
+}

@@ -1,0 +1,82 @@
+import { createClient, findAccount } from '../client.ts'
+import type { Command, OptionSpec } from '../command.ts'
+
+interface ScriptListing {
+  readonly id: string
+  readonly created_on?: string
+  readonly modified_on?: string
+}
+
+/** `--account`, for commands that work in one account. */
+export const ACCOUNT_OPTION: Readonly<Record<string, OptionSpec>> = {
+  account: {
+    type: 'string',
+    help: '<account>  id or name; default CLOUDFLARE_ACCOUNT_ID, else the default account',
+  },
+}
+
+const list: Command = {
+  name: 'script list',
+  options: ACCOUNT_OPTION,
+  summary: 'List deployed scripts',
+  async run({ options, env, cwd, output }) {
+    const client = createClient(env, cwd)
+    const account = await findAccount(client, accountOf(options, env))
+    const scripts = (await client.cloudflare(
+      'GET',
+      `/accounts/${account.id}/workers/scripts`,
+    )) as ScriptListing[]
+    const rows = scripts.map(script => [script.id, script.modified_on ?? ''])
+    output.table(scripts, ['NAME', 'MODIFIED'], rows, 'No scripts. Deploy one with `wrangler deploy`.')
+  },
+}
+
+const show: Command = {
+  name: 'script show',
+  args: ['name'],
+  options: ACCOUNT_OPTION,
+  summary: 'Show what is deployed of a script',
+  async run({ args, options, env, cwd, output }) {
+    const client = createClient(env, cwd)
+    const account = await findAccount(client, accountOf(options, env))
+    const summary = (await client.skerry(
+      'GET',
+      `/accounts/${account.id}/scripts/${encode(args.name)}`,
+    )) as object
+    const width = Math.max(...Object.keys(summary).map(key => key.length))
+    const lines = Object.entries(summary).map(([key, value]) => {
+      const text = typeof value === 'string' ? value : JSON.stringify(value)
+      return `${output.paint('dim', key.padEnd(width))}  ${text}`
+    })
+    output.result(summary, lines)
+  },
+}
+
+const remove: Command = {
+  name: 'script delete',
+  args: ['name'],
+  options: ACCOUNT_OPTION,
+  summary: 'Delete a script with all its versions',
+  async run({ args, options, env, cwd, output }) {
+    const client = createClient(env, cwd)
+    const account = await findAccount(client, accountOf(options, env))
+    const path = `/accounts/${account.id}/workers/services/${encode(args.name)}?force=true`
+    await client.cloudflare('DELETE', path)
+    output.result({ name: args.name, deleted: true }, [`Deleted ${args.name}.`])
+  },
+}
+
+/** The account that a command's options or the environment name. */
+export function accountOf(
+  options: Readonly<Record<string, string | boolean | undefined>>,
+  env: NodeJS.ProcessEnv,
+): string | undefined {
+  return typeof options.account === 'string' ? options.account : env.CLOUDFLARE_ACCOUNT_ID || undefined
+}
+
+function encode(name: string | undefined): string {
+  return encodeURIComponent(String(name))
+}
+
+/** `skerry script …` */
+export const scriptCommands: readonly Command[] = [list, show, remove]

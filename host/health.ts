@@ -1,0 +1,58 @@
+import { request } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { toLocalAddress } from './options.ts'
+
+/** Where and as whom to ask for health. */
+export interface HealthTarget {
+  /** The address listened on. */
+  readonly host: string
+  readonly port: number
+  /** Sent as Host. Node's fetch can't set it, and `*.localhost` doesn't resolve in Node: hence node:http. */
+  readonly domain: string
+}
+
+/** The status of `GET /healthz`, or what went wrong instead. One try of at most `timeoutMs`. */
+export function probeHealth(target: HealthTarget, timeoutMs: number): Promise<number | string> {
+  return new Promise(resolve => {
+    const req = request(
+      {
+        host: toLocalAddress(target.host),
+        port: target.port,
+        path: '/healthz',
+        headers: { host: `${target.domain}:${target.port}` },
+        agent: false,
+        signal: AbortSignal.timeout(timeoutMs),
+      },
+      response => {
+        response.resume()
+        resolve(response.statusCode ?? 'no status')
+      },
+    )
+    req.on('error', error =>
+      resolve(
+        error.name === 'TimeoutError' || error.name === 'AbortError'
+          ? `no answer in ${timeoutMs} ms`
+          : error.message,
+      ),
+    )
+    req.end()
+  })
+}
+
+/**
+ * Waits until the platform says that it accepts deploys and requests. Resolves to `undefined` then, to the last
+ * answer when `deadlineMs` have passed or `signal` is aborted.
+ */
+export async function waitUntilHealthy(
+  target: HealthTarget,
+  deadlineMs: number,
+  signal?: AbortSignal,
+): Promise<number | string | undefined> {
+  const endMs = performance.now() + deadlineMs
+  for (;;) {
+    const answer = await probeHealth(target, 1000)
+    if (answer === 200) return undefined
+    if (signal?.aborted || performance.now() >= endMs) return answer
+    await delay(20)
+  }
+}

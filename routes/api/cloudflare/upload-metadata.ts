@@ -1,0 +1,123 @@
+import * as v from 'valibot'
+import { checkCompatibility } from '../../../runtime/compatibility.ts'
+import { SkerryError } from '../../../src/core/errors.ts'
+import type { Program } from '../../../src/core/manifest.ts'
+import type { ScriptSettings } from '../../../src/registry/scripts.ts'
+import { toAnnotations } from './author.ts'
+import type { UploadForm } from './upload-form.ts'
+
+const strings = v.array(v.string())
+
+/** The fields of an upload's metadata that have a meaning here. */
+const Metadata = v.strictObject({
+  main_module: v.optional(v.string()),
+  body_part: v.optional(v.string()),
+  bindings: v.optional(v.array(v.record(v.string(), v.unknown()))),
+  compatibility_date: v.optional(v.string()),
+  compatibility_flags: v.optional(strings),
+  keep_bindings: v.optional(strings),
+  keep_assets: v.optional(v.boolean()),
+  annotations: v.optional(v.unknown()),
+  tags: v.optional(v.nullable(strings)),
+  observability: v.optional(v.unknown()),
+  logpush: v.optional(v.nullable(v.boolean())),
+  // Hints for a network of many places and plans: there is nothing to do for them on one machine.
+  placement: v.optional(v.unknown()),
+  usage_model: v.optional(v.string()),
+  code_update_strategy: v.optional(v.unknown()),
+  // Kept and shown; docs/limits.md says who enforces it.
+  limits: v.optional(
+    v.nullable(v.object({ cpu_ms: v.optional(v.number()), subrequests: v.optional(v.number()) })),
+  ),
+  tail_consumers: v.optional(v.nullable(v.array(v.unknown()))),
+  migrations: v.optional(v.unknown()),
+  exports: v.optional(v.unknown()),
+  assets: v.optional(v.unknown()),
+})
+
+/** An upload's metadata, checked. */
+export interface UploadMetadata {
+  readonly program: Program
+  readonly bindings: readonly Record<string, unknown>[]
+  readonly keepTypes: readonly string[]
+  readonly annotations: Record<string, string>
+  readonly settings: ScriptSettings
+}
+
+/**
+ * Checks the metadata against the form's modules; fields that can't be honoured are refused by name.
+ *
+ * @param today `YYYY-MM-DD`, UTC
+ * @throws ERR_UPLOAD_METADATA, ERR_UPLOAD_MODULE
+ */
+export function parseUploadMetadata({ metadata, modules }: UploadForm, today: string): UploadMetadata {
+  const parsed = v.safeParse(Metadata, metadata)
+  if (!parsed.success) throw invalid(describeIssue(parsed.issues[0]))
+  const fields = parsed.output
+  refuseUnsupported(fields)
+
+  const mainModule = fields.main_module ?? fields.body_part
+  if (!mainModule) throw invalid('it names no "main_module" (or "body_part", for service-worker syntax)')
+  const main = modules.find(({ name, type }) => name === mainModule && type !== 'source-map')
+  if (!main) {
+    throw new SkerryError(
+      'ERR_UPLOAD_MODULE',
+      `No such module: the main module "${mainModule}" is not among the uploaded parts.`,
+    )
+  }
+  const format = fields.main_module ? 'modules' : 'service-worker'
+  if (format === 'modules' && main.type !== 'esm' && main.type !== 'cjs') {
+    throw new SkerryError(
+      'ERR_UPLOAD_MODULE',
+      `The main module "${mainModule}" must be JavaScript, not ${main.type}.`,
+    )
+  }
+  const compatibilityDate = fields.compatibility_date ?? OLDEST_COMPATIBILITY_DATE
+  const compatibilityFlags = fields.compatibility_flags ?? []
+  checkCompatibility(compatibilityDate, compatibilityFlags, today)
+  const refs = modules.map(({ bytes: _, ...ref }) => ref)
+  return {
+    program: { format, mainModule, modules: refs, compatibilityDate, compatibilityFlags },
+    bindings: fields.bindings ?? [],
+    keepTypes: fields.keep_bindings ?? [],
+    annotations: toAnnotations(fields.annotations),
+    settings: {
+      ...(fields.tags && { tags: fields.tags }),
+      settings: Object.fromEntries(
+        SETTINGS.flatMap(key => (fields[key] === undefined ? [] : [[key, fields[key]]])),
+      ),
+    },
+  }
+}
+
+/** What `script-settings` shows again. */
+const SETTINGS = ['observability', 'logpush', 'limits', 'placement', 'usage_model'] as const
+
+/** Cloudflare's default for scripts that name none. */
+const OLDEST_COMPATIBILITY_DATE = '2021-11-02'
+
+function refuseUnsupported(fields: v.InferOutput<typeof Metadata>): void {
+  const isFilled = (value: unknown) =>
+    value !== undefined && value !== null && Object.keys(value as Record<string, unknown>).length > 0
+  if (isFilled(fields.migrations) || isFilled(fields.exports)) {
+    throw invalid(
+      'Durable Objects are not supported by this version of the platform; remove "migrations" and their bindings',
+    )
+  }
+  if (fields.assets !== undefined) {
+    throw invalid('static assets are not supported by this version of the platform; remove "assets"')
+  }
+  if (isFilled(fields.tail_consumers)) {
+    throw invalid('tail consumers are not supported by this version of the platform; remove "tail_consumers"')
+  }
+}
+
+function describeIssue(issue: v.BaseIssue<unknown>): string {
+  const path = issue.path?.map(({ key }) => String(key)).join('.') ?? 'metadata'
+  if (issue.expected === 'never') return `it has an unknown field "${path}"`
+  return `the field "${path}" must be ${issue.expected ?? 'something else'}, not ${issue.received}`
+}
+
+function invalid(problem: string): SkerryError {
+  return new SkerryError('ERR_UPLOAD_METADATA', `The upload's metadata is invalid: ${problem}.`)
+}

@@ -1,0 +1,119 @@
+import type { Context } from 'hono'
+import { type ParsedBinding, parseBindings } from '../../../bindings/index.ts'
+import { checkHandlers } from '../../../runtime/probe.ts'
+import { readsOf } from '../../../runtime/reads.ts'
+import { SkerryError } from '../../../src/core/errors.ts'
+import type { Binding, ExportRef, KvBinding, StoredBinding } from '../../../src/core/manifest.ts'
+import { anyEdge } from '../../../src/roles.ts'
+import { openBindings, sealSecret } from '../../../src/registry/secrets.ts'
+import { directory } from '../../../src/registry/stubs.ts'
+import { timestamp } from '../../../src/registry/schema.ts'
+import { type InheritBinding, mergeBindings, type VersionRecord } from '../../../src/registry/versions.ts'
+import type { Api } from '../context.ts'
+import { toAuthor } from './author.ts'
+import { readUploadForm, type UploadedModule } from './upload-form.ts'
+import { parseUploadMetadata, type UploadMetadata } from './upload-metadata.ts'
+
+/**
+ * Takes an upload from form to version: check, store modules, adopt unknown resources, really load the code,
+ * seal secrets, commit. Nothing is committed unless everything before succeeded.
+ *
+ * @param deploy also send all traffic to the new version
+ * @throws every ERR_UPLOAD_*, ERR_SCRIPT_* and ERR_BINDING_* code
+ */
+export async function uploadVersion(
+  c: Context<Api>,
+  script: string,
+  deploy: boolean,
+): Promise<VersionRecord> {
+  const { registry } = c.var.account
+  const form = await readUploadForm(c.req.raw)
+  const metadata = parseUploadMetadata(form, new Date().toISOString().slice(0, 10))
+  const bindings = parseBindings(metadata.bindings)
+  const previous = await registry.latestVersion(script)
+
+  await adoptKvNamespaces(c, script, bindings)
+  await storeModules(c, form.modules)
+  const started = await startCode(c, script, metadata, bindings, previous)
+  return registry.addVersion(script, {
+    manifest: {
+      ...metadata.program,
+      ...started,
+      reads: readsOf(new Map(form.modules.map(m => [m.name, m]))),
+    },
+    bindings: await sealSecrets(bindings, c.env.MASTER_KEY),
+    keepTypes: metadata.keepTypes,
+    annotations: { 'workers/triggered_by': 'upload', ...metadata.annotations },
+    source: c.req.header('user-agent')?.startsWith('wrangler') ? 'wrangler' : 'api',
+    author: toAuthor(c),
+    deploy,
+    settings: metadata.settings,
+  })
+}
+
+/** Modules are stored before the version that names them; what the account has already is left out. */
+async function storeModules(c: Context<Api>, modules: readonly UploadedModule[]): Promise<void> {
+  const known = new Set(await c.var.account.registry.knownModules(modules.map(({ digest }) => digest)))
+  const fresh = modules.filter(({ digest }) => !known.has(digest))
+  await Promise.all(fresh.map(({ digest, bytes }) => c.env.CODE.put(digest, bytes)))
+}
+
+/** Loads the code in an edge. @throws ERR_SCRIPT_STARTUP, ERR_SCRIPT_NO_HANDLER */
+async function startCode(
+  c: Context<Api>,
+  script: string,
+  metadata: UploadMetadata,
+  bindings: readonly ParsedBinding[],
+  previous: VersionRecord | undefined,
+): Promise<{ exports: ExportRef[]; startupTimeMs: number }> {
+  const merged = mergeBindings(
+    previous?.manifest.bindings ?? [],
+    // Names and kinds matter here, and mergeBindings never looks into a secret.
+    bindings as readonly (StoredBinding | InheritBinding)[],
+    metadata.keepTypes,
+  )
+  const opened = await openBindings(merged, c.env.MASTER_KEY)
+  const namespaces = await c.var.account.registry.listKvNamespaces()
+  const result = await anyEdge(c.env, c.executionCtx.exports as Cloudflare.Exports).probe(
+    { accountId: c.var.account.id, script },
+    metadata.program,
+    opened as Binding[],
+    Object.fromEntries(namespaces.map(({ id, prefix }) => [id, prefix])),
+  )
+  if (!result.ok) throw new SkerryError('ERR_SCRIPT_STARTUP', result.message)
+  const problem = checkHandlers(result.exports)
+  if (problem) throw new SkerryError('ERR_SCRIPT_NO_HANDLER', problem)
+  return { exports: result.exports, startupTimeMs: result.startupTimeMs }
+}
+
+/** A project moved here names namespaces that don't exist yet: they are made, with exactly that id. */
+async function adoptKvNamespaces(
+  c: Context<Api>,
+  script: string,
+  bindings: readonly ParsedBinding[],
+): Promise<void> {
+  if (c.env.SKERRY_ADOPT === '0') return
+  const { registry } = c.var.account
+  for (const binding of bindings.filter((binding): binding is KvBinding => binding.type === 'kv_namespace')) {
+    if (await registry.getKvNamespace(binding.namespace_id)) continue
+    await registry.createKvNamespace({
+      id: binding.namespace_id,
+      title: `${script}-${binding.name}-${binding.namespace_id.slice(0, 8)}`.toLowerCase(),
+      prefix: await directory(c.env).allocateKvPrefix(),
+      createdOn: timestamp(Date.now()),
+    })
+  }
+}
+
+function sealSecrets(
+  bindings: readonly ParsedBinding[],
+  masterKey: string,
+): Promise<(StoredBinding | InheritBinding)[]> {
+  return Promise.all(
+    bindings.map(binding =>
+      binding.type === 'secret_text'
+        ? sealSecret(binding.name, binding.text, masterKey)
+        : Promise.resolve(binding),
+    ),
+  )
+}

@@ -1,0 +1,60 @@
+import { Hono } from 'hono'
+import { type AccountRecord, workersDomain } from '../../../src/registry/accounts.ts'
+import { directory } from '../../../src/registry/stubs.ts'
+import { scopeToAccount } from '../authenticate.ts'
+import { readScript } from '../cloudflare/script-name.ts'
+import type { Api } from '../context.ts'
+import { readJsonObject, stringField } from '../json.ts'
+import { requirePlatformAdmin, requireRole } from '../roles.ts'
+
+/** Accounts, and what is in them that Cloudflare's API has no word for. */
+export const accounts = new Hono<Api>()
+
+accounts.get('/', c => c.json(c.var.accounts.map(account => toAccount(account, c.env.SKERRY_DOMAIN))))
+
+accounts.post('/', async c => {
+  requirePlatformAdmin(c)
+  const account = await directory(c.env).createAccount(stringField(await readJsonObject(c), 'name'))
+  return c.json(toAccount(account, c.env.SKERRY_DOMAIN), 201)
+})
+
+accounts.use('/:account/*', scopeToAccount)
+
+/** A script at a glance: where it answers, what is deployed, when it runs by itself. */
+accounts.get('/:account/scripts/:name', async c => {
+  const { registry, workersDomain, id } = c.var.account
+  const script = await readScript(c)
+  const [deployment] = await registry.listDeployments(script.name, 1)
+  const latest = await registry.latestVersion(script.name)
+  const routes = (await registry.listRoutes()).filter(route => route.script === script.name)
+  return c.json({
+    name: script.name,
+    hosts: script.workers_dev ? [`${script.name}.${workersDomain}`] : [],
+    routes: routes.map(({ pattern }) => pattern),
+    versions: deployment?.versions ?? [],
+    latest_version: latest?.id ?? null,
+    bindings: latest?.manifest.bindings.map(({ name, type }) => ({ name, type })) ?? [],
+    crons: await c.env.CRON.get(c.env.CRON.idFromName(id)).getSchedules(script.name),
+    created_on: script.created_on,
+    modified_on: script.modified_on,
+  })
+})
+
+/** Runs a script's cron now; without an expression, `scheduled()` with its first one. */
+accounts.post('/:account/scripts/:name/cron', async c => {
+  requireRole(c, 'deployer')
+  const { name } = await readScript(c)
+  const body = await readJsonObject(c)
+  const cron = body.cron === undefined ? undefined : stringField(body, 'cron')
+  return c.json(await c.env.CRON.get(c.env.CRON.idFromName(c.var.account.id)).runNow(name, cron))
+})
+
+function toAccount(account: AccountRecord, domain = 'localhost') {
+  return {
+    id: account.id,
+    name: account.name,
+    workers_domain: workersDomain(account, domain),
+    default: account.is_default === 1,
+    created_on: account.created_on,
+  }
+}

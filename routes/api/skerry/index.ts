@@ -1,0 +1,22 @@
+import { Hono } from 'hono'
+import { LIMITS } from '../../../src/core/limits.ts'
+import { authenticate } from '../authenticate.ts'
+import { openTail } from '../cloudflare/tails.ts'
+import type { Api } from '../context.ts'
+import { accounts } from './accounts.ts'
+import { tokens } from './tokens.ts'
+
+/** Our own API, for what Cloudflare's has no word for: plain JSON, failures as problem JSON. */
+export const v1 = new Hono<Api>()
+
+/** A live log's address is its secret, because wrangler sends no token along. */
+v1.get('/tails/:account/:script/:id', c => {
+  const { account, script, id } = c.req.param()
+  return openTail(c.req.raw, c.env, account, script, id)
+})
+
+v1.get('/limits', c => c.json(LIMITS))
+
+v1.use(authenticate)
+v1.route('/tokens', tokens)
+v1.route('/accounts', accounts)

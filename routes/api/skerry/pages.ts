@@ -1,0 +1,15 @@
+import { Hono } from 'hono'
+import { directory } from '../../../src/registry/stubs.ts'
+import type { Api } from '../context.ts'
+import { respondFirstPage } from './first-page.ts'
+
+/** What the apex answers beside the APIs. */
+export const pages = new Hono<Api>()
+
+pages.get('/', c => respondFirstPage(c))
+
+/** Ready once the registry answers: then deploys and requests are accepted. */
+pages.get('/healthz', async c => {
+  const accounts = await directory(c.env).accounts()
+  return c.json({ status: 'ok', host: c.env.SKERRY_HOST_KIND ?? 'dev', accounts: accounts.length })
+})

@@ -1,0 +1,93 @@
+import { bindEnv } from '../bindings/index.ts'
+import { SkerryError } from '../src/core/errors.ts'
+import type { LoadableVersion, ModuleRef } from '../src/core/manifest.ts'
+import type { EdgeVersion, ScriptTarget } from '../src/core/routing.ts'
+import type { EdgeEnv } from '../src/env.ts'
+import { stateRole } from '../src/roles.ts'
+import { ByteCache } from './byte-cache.ts'
+import { toWorkerCode } from './worker-code.ts'
+
+/** What a loopback entrypoint or handler has at hand to load isolates. */
+export interface LoadContext {
+  readonly env: EdgeEnv
+  readonly exports: Cloudflare.Exports
+}
+
+/**
+ * The isolate of a version, loaded if it isn't yet. Returns at once: code that can't load fails the first call.
+ *
+ * While the script's logs are read live it is another isolate, with the reader attached: tails cost a quarter
+ * of the throughput (measured), so nobody else pays for them.
+ */
+export function loadWorker(
+  target: ScriptTarget,
+  version: EdgeVersion,
+  nowMs: number,
+  context: LoadContext,
+): WorkerStub {
+  const tailing = target.entry.tailingUntilMs > nowMs
+  const id = tailing ? `${version.isolate}+tail` : version.isolate
+  return context.env.LOADER.get(id, () => loadCode(target, version.id, tailing, context))
+}
+
+async function loadCode(
+  { accountId, name }: ScriptTarget,
+  versionId: string,
+  tailing: boolean,
+  { env, exports }: LoadContext,
+): Promise<WorkerLoaderWorkerCode> {
+  const version = await readVersion(accountId, name, versionId, { env, exports })
+  const modules = await readModules(env.CODE, version.modules)
+  const owner = { accountId, script: name }
+  const scope = {
+    ...owner,
+    versionId,
+    versionTag: version.versionTag,
+    createdOn: version.createdOn,
+    kvPrefixes: version.kvPrefixes,
+    exports,
+  }
+  return toWorkerCode(version, modules, {
+    env: bindEnv(version.bindings, scope),
+    globalOutbound: exports.Outbound({ props: owner }),
+    ...(tailing && { tails: [exports.TailEntrypoint({ props: owner })] }),
+  })
+}
+
+async function readVersion(
+  accountId: string,
+  script: string,
+  versionId: string,
+  { env, exports }: LoadContext,
+): Promise<LoadableVersion> {
+  const version = await stateRole(env, exports).version(accountId, script, versionId)
+  if (version) return version
+  throw new SkerryError('ERR_VERSION_NOT_FOUND', `The version ${versionId} of "${script}" is gone.`)
+}
+
+/**
+ * The bytes of modules by name, from memory or the code store; source maps are left out.
+ *
+ * @throws SkerryError ERR_INTERNAL if the store lacks one
+ */
+export async function readModules(
+  code: KVNamespace,
+  modules: readonly ModuleRef[],
+): Promise<Map<string, Uint8Array>> {
+  const wanted = modules.filter(({ type }) => type !== 'source-map')
+  const read = await Promise.all(wanted.map(({ digest }) => readModule(code, digest)))
+  return new Map(wanted.map(({ name }, index) => [name, read[index] as Uint8Array]))
+}
+
+async function readModule(code: KVNamespace, digest: string): Promise<Uint8Array> {
+  const held = recentModules.get(digest)
+  if (held) return held
+  const stored = await code.get(digest, 'arrayBuffer')
+  if (!stored) throw new SkerryError('ERR_INTERNAL', `the code store has no module ${digest}`)
+  const bytes = new Uint8Array(stored)
+  recentModules.set(digest, bytes)
+  return bytes
+}
+
+/** Modules just uploaded or loaded: a deploy's first request needn't read the store. */
+const recentModules = new ByteCache(32 * 1024 * 1024)

@@ -1,0 +1,183 @@
+// Runs inside the user's isolate, evaluated before the user's code. Everything that user code could patch
+// later is captured here, first; what is built from it is frozen.
+import {
+  abortIsolate,
+  DurableObject,
+  WorkerEntrypoint,
+  WorkflowEntrypoint,
+  waitUntil,
+} from 'cloudflare:workers'
+
+const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect
+const { freeze } = Object
+const { stringify } = JSON
+const NativeError = Error
+const NativePromise = Promise
+const { then } = Promise.prototype
+const { slice } = String.prototype
+const defer = setTimeout
+
+const HANDLERS = freeze([
+  'fetch',
+  'scheduled',
+  'queue',
+  'email',
+  'tail',
+  'trace',
+  'tailStream',
+  'connect',
+  'test',
+  'alarm',
+  'webSocketMessage',
+  'webSocketClose',
+  'webSocketError',
+])
+// A hostile getPrototypeOf trap can answer for ever.
+const MAX_DEPTH = 100
+
+/**
+ * The platform's own entrypoint for this isolate, over the exports of the user's main module. Harmless in
+ * other hands: whoever calls this gets an entrypoint over their own exports only.
+ */
+export function createHarness(user) {
+  class Harness extends WorkerEntrypoint {
+    // A string, built without touching any prototype: arrays and objects could carry a planted `then` or `toJSON`.
+    describe() {
+      const names = ownKeys(user)
+      let text = ''
+      for (let i = 0; i < names.length; i++) {
+        if (typeof names[i] !== 'string') continue
+        text += `${text && ','}${describeExport(names[i], user)}`
+      }
+      return `[${text}]`
+    }
+
+    // In-flight requests finish; the next use of the same id loads anew. `waitUntil` keeps this event alive
+    // until the timer runs, which aborts the isolate from outside any promise that user code may have patched.
+    evict() {
+      waitUntil(new NativePromise(() => {}))
+      defer(() => abortIsolate('evicted'), 0)
+      return true
+    }
+
+    // For hosts without native delivery of events to a dynamic isolate.
+    async scheduled(event) {
+      let noRetry = false
+      const controller = freeze({
+        cron: event.cron,
+        scheduledTime: event.scheduledTime,
+        type: 'scheduled',
+        noRetry() {
+          noRetry = true
+        },
+      })
+      const pending = trackWaitUntil(this.ctx)
+      let outcome = 'ok'
+      let error = ''
+      try {
+        await runScheduled(user.default, controller, this.env, this.ctx)
+      } catch (reason) {
+        outcome = 'exception'
+        error = describeError(reason)
+      }
+      // The work may add more work.
+      for (let i = 0; i < pending.count; i++) {
+        const failure = await pending[i]
+        if (failure !== undefined && outcome === 'ok') {
+          outcome = 'exception'
+          error = failure
+        }
+      }
+      return `{"outcome":"${outcome}","noRetry":${noRetry}${error && `,"error":${stringify(error)}`}}`
+    }
+  }
+  freeze(Harness.prototype)
+  return freeze(Harness)
+}
+
+function runScheduled(target, controller, env, ctx) {
+  if (extendsClass(target, WorkerEntrypoint)) {
+    const instance = new target(ctx, env)
+    if (typeof instance.scheduled !== 'function') throw missing()
+    return instance.scheduled(controller, env, ctx)
+  }
+  if (typeof target?.scheduled !== 'function') throw missing()
+  return target.scheduled(controller, env, ctx)
+}
+
+function missing() {
+  return new NativeError('Handler does not export a scheduled() function.')
+}
+
+/** Shadows `ctx.waitUntil` to see the promises. What goes through the importable `waitUntil` isn't seen. */
+function trackWaitUntil(ctx) {
+  const pending = { __proto__: null, count: 0 }
+  const native = ctx.waitUntil
+  defineProperty(ctx, 'waitUntil', {
+    configurable: true,
+    value(promise) {
+      apply(native, ctx, [promise])
+      const settled = (async () => promise)()
+      pending[pending.count++] = apply(then, settled, [() => undefined, describeError])
+    },
+  })
+  return pending
+}
+
+function describeError(reason) {
+  try {
+    const text = `${reason?.stack || reason}`
+    return apply(slice, text, [0, 4096])
+  } catch {
+    return 'an exception that has no text'
+  }
+}
+
+function describeExport(name, user) {
+  let kind = 'other'
+  let handlers = ''
+  try {
+    const value = user[name]
+    if (typeof value === 'function') {
+      if (extendsClass(value, WorkerEntrypoint)) kind = 'entrypoint'
+      else if (extendsClass(value, DurableObject)) kind = 'durable-object'
+      else if (WorkflowEntrypoint && extendsClass(value, WorkflowEntrypoint)) kind = 'workflow'
+      if (kind !== 'other') handlers = listHandlers(value.prototype)
+    } else if (value !== null && typeof value === 'object') {
+      handlers = listHandlers(value)
+      if (handlers) kind = 'handlers'
+    }
+  } catch {
+    // A getter or a trap threw: nothing that can be called.
+  }
+  return `{"name":${stringify(name)},"kind":"${kind}","handlers":[${handlers}]}`
+}
+
+function extendsClass(value, base) {
+  if (typeof value !== 'function') return false
+  let parent = value
+  for (let depth = 0; parent && depth < MAX_DEPTH; depth++) {
+    parent = getPrototypeOf(parent)
+    if (parent === base) return true
+  }
+  return false
+}
+
+/** Handlers that are defined on the object or its classes; a Proxy that answers to every name has only `fetch`. */
+function listHandlers(value) {
+  let text = ''
+  for (let i = 0; i < HANDLERS.length; i++) {
+    const name = HANDLERS[i]
+    if (isDefined(value, name) && typeof value[name] === 'function') text += `${text && ','}"${name}"`
+  }
+  return text || (typeof value.fetch === 'function' ? '"fetch"' : '')
+}
+
+function isDefined(value, name) {
+  let owner = value
+  for (let depth = 0; owner && depth < MAX_DEPTH; depth++) {
+    if (getOwnPropertyDescriptor(owner, name)) return true
+    owner = getPrototypeOf(owner)
+  }
+  return false
+}

@@ -1,0 +1,188 @@
+import { HARNESS_ENTRYPOINT } from '../bindings/service/kind.ts'
+import { SkerryError } from '../src/core/errors.ts'
+import type { Binding, LoadableVersion, ModuleRef, PartBinding, StoredBinding } from '../src/core/manifest.ts'
+import { resolveFlags } from './compatibility.ts'
+import { PRELUDE_DIRECTORY } from './module-names.ts'
+import harness from './prelude/harness.prelude.js'
+import serviceWorker from './prelude/service-worker.prelude.js'
+
+/** What of a version makes its code; `exports` are those recorded when it was uploaded. */
+export type CodeVersion = Pick<
+  LoadableVersion,
+  'format' | 'mainModule' | 'modules' | 'compatibilityDate' | 'compatibilityFlags' | 'exports'
+> & { readonly bindings?: readonly (Binding | StoredBinding)[] }
+
+/** What surrounds the code. */
+export interface CodeOptions {
+  /** Structured-cloneable values and loopback stubs, at most 1 MiB (workerd). */
+  readonly env: Record<string, unknown>
+  /** Never omitted: without it an isolate inherits full access to the network. `null` blocks all. */
+  readonly globalOutbound: Fetcher | null
+  readonly tails?: Fetcher[]
+}
+
+/**
+ * Changes whenever the platform's own code in an isolate does: part of the isolate's id, so that an edge
+ * never keeps an isolate with an older prelude.
+ */
+export const PRELUDE_VERSION = `${fingerprint(harness + serviceWorker)}`
+
+/**
+ * The code of a version's isolate: its modules untouched, and a generated main module that imports the harness
+ * first, re-exports what the version exports, and adds the harness.
+ *
+ * `modules` holds the bytes of every module but source maps, by name. No CPU limit is set: stock workerd
+ * enforces none.
+ *
+ * @throws ERR_UPLOAD_MODULE when a module's bytes are missing or are not valid JSON
+ */
+export function toWorkerCode(
+  version: CodeVersion,
+  modules: ReadonlyMap<string, Uint8Array>,
+  options: CodeOptions,
+): WorkerLoaderWorkerCode {
+  return assemble(version, modules, options, toMainModule(version))
+}
+
+/** The same isolate before its exports are known: only the harness can be called. For `probe.ts`. */
+export function toProbeCode(
+  version: Omit<CodeVersion, 'exports'>,
+  modules: ReadonlyMap<string, Uint8Array>,
+  options: CodeOptions,
+): WorkerLoaderWorkerCode {
+  return assemble(version, modules, options, toMainModule({ ...version, exports: [] }))
+}
+
+const MAIN = `${PRELUDE_DIRECTORY}/main.js`
+
+function assemble(
+  version: Omit<CodeVersion, 'exports'>,
+  modules: ReadonlyMap<string, Uint8Array>,
+  options: CodeOptions,
+  main: string,
+): WorkerLoaderWorkerCode {
+  const loaded: Record<string, WorkerLoaderModule> = Object.create(null)
+  for (const ref of version.modules) {
+    if (ref.type === 'source-map') continue
+    const bytes = modules.get(ref.name)
+    if (!bytes) throw new SkerryError('ERR_UPLOAD_MODULE', `The module "${ref.name}" has no content.`)
+    const isScript = version.format === 'service-worker' && ref.name === version.mainModule
+    loaded[ref.name] = toModule(isScript ? { ...ref, type: 'text' } : ref, bytes)
+  }
+  loaded[`${PRELUDE_DIRECTORY}/harness.js`] = { js: harness }
+  if (version.format === 'service-worker') {
+    loaded[`${PRELUDE_DIRECTORY}/service-worker.js`] = { js: serviceWorker }
+  }
+  loaded[MAIN] = { js: main }
+  return {
+    compatibilityDate: version.compatibilityDate,
+    compatibilityFlags: resolveFlags(version.format, version.compatibilityDate, version.compatibilityFlags),
+    mainModule: MAIN,
+    modules: { ...loaded },
+    env: options.env,
+    globalOutbound: options.globalOutbound,
+    ...(options.tails && { tails: options.tails }),
+  }
+}
+
+function toModule(ref: ModuleRef, bytes: Uint8Array): WorkerLoaderModule {
+  switch (ref.type) {
+    case 'esm':
+      return { js: decode(bytes) }
+    case 'cjs':
+      return { cjs: decode(bytes) }
+    case 'text':
+      return { text: decode(bytes) }
+    case 'json':
+      return { json: parseJson(ref.name, bytes) }
+    case 'data':
+      return { data: toArrayBuffer(bytes) }
+    case 'wasm':
+      return { wasm: toArrayBuffer(bytes) }
+    default:
+      throw new SkerryError(
+        'ERR_UPLOAD_MODULE',
+        `The module "${ref.name}" is of type ${ref.type}, which can't be run.`,
+      )
+  }
+}
+
+function toMainModule(version: CodeVersion): string {
+  const user = specifier(version.mainModule)
+  const lines = [`import { createHarness } from './harness.js'`]
+  const names = version.exports.map(ref => ref.name)
+  const main = version.modules.find(ref => ref.name === version.mainModule)
+  if (version.format === 'service-worker') {
+    lines.push(`import { runServiceWorker } from './service-worker.js'`, `import source from ${user}`)
+    const parts = partsOf(version)
+    parts.forEach((binding, i) => {
+      lines.push(`import part${i} from ${specifier(binding.part)}`)
+    })
+    const entries = parts.map((binding, i) => `[${JSON.stringify(binding.name)}]: part${i}`)
+    const name = JSON.stringify(version.mainModule)
+    lines.push(
+      `const handlers = runServiceWorker(source, ${name}, { ${entries.join(', ')} })`,
+      `export default handlers`,
+      `const user = { __proto__: null, default: handlers }`,
+    )
+  } else if (main?.type === 'cjs') {
+    // A CommonJS module imports as its `module.exports`, so its named exports are named here.
+    lines.push(
+      `import exported from ${user}`,
+      `const user = Object.assign(Object.create(null), { default: exported }, exported)`,
+    )
+    if (names.includes('default')) lines.push(`export default user.default`)
+    names
+      .filter(name => name !== 'default')
+      .forEach((name, i) => {
+        lines.push(
+          `const cjs${i} = user[${JSON.stringify(name)}]`,
+          `export { cjs${i} as ${JSON.stringify(name)} }`,
+        )
+      })
+  } else {
+    lines.push(`import * as user from ${user}`, `export * from ${user}`)
+    // Naming a default export that doesn't exist is a syntax error.
+    if (names.includes('default')) lines.push(`export { default } from ${user}`)
+  }
+  // An explicit export wins over a user's of the same name.
+  lines.push(`export const ${HARNESS_ENTRYPOINT} = createHarness(user)`)
+  return `${lines.join('\n')}\n`
+}
+
+function partsOf(version: Pick<CodeVersion, 'bindings'>): PartBinding[] {
+  return (version.bindings ?? []).filter(
+    binding => binding.type === 'wasm_module' || binding.type === 'text_blob' || binding.type === 'data_blob',
+  )
+}
+
+function specifier(name: string): string {
+  return JSON.stringify(`../${name.replace(/^(\.\/)+/, '')}`)
+}
+
+function parseJson(name: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(decode(bytes))
+  } catch (error) {
+    throw new SkerryError(
+      'ERR_UPLOAD_MODULE',
+      `The module "${name}" is not valid JSON: ${error instanceof Error ? error.message : error}`,
+    )
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes)
+}
+
+function toArrayBuffer(bytes: Uint8Array): ArrayBuffer {
+  if (bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength) return bytes.buffer
+  return new Uint8Array(bytes).buffer
+}
+
+/** FNV-1a, 32 bits: tells two preludes apart, nothing more. */
+function fingerprint(text: string): string {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return (hash >>> 0).toString(36)
+}

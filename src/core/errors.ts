@@ -1,0 +1,214 @@
+/** Who has to act: the caller of an API or function, the function's author, or the platform's operator. */
+export type Blame = 'caller' | 'function' | 'platform'
+
+interface ErrorEntry {
+  /** HTTP status of the answer. */
+  readonly status: number
+  readonly blame: Blame
+  /** The same request may succeed later, unchanged. */
+  readonly retryable: boolean
+  /** What the reader can do, one sentence. */
+  readonly remedy: string
+  /** Cloudflare's numeric code, where `/client/v4` answers with this error. */
+  readonly cloudflareCode?: number
+}
+
+const entry = (
+  status: number,
+  blame: Blame,
+  remedy: string,
+  more: { retryable?: boolean; cloudflareCode?: number } = {},
+): ErrorEntry => ({ status, blame, retryable: false, remedy, ...more })
+
+/** Every code the platform can answer with; `docs/errors.md` is held to this table by a test. */
+export const ERRORS = {
+  // The gateway, for callers of functions.
+  ERR_ROUTE_NOT_FOUND: entry(
+    404,
+    'caller',
+    'Check the host name; `skerry script list` shows what is deployed.',
+  ),
+  ERR_FUNCTION_NO_FETCH: entry(
+    404,
+    'function',
+    'Give the default export a fetch() handler, or call it another way.',
+  ),
+  ERR_FUNCTION_EXCEPTION: entry(500, 'function', 'See the exception with `wrangler tail`.'),
+  ERR_FUNCTION_LOAD: entry(
+    500,
+    'function',
+    'The version did not start; see the exception with `wrangler tail`.',
+  ),
+  ERR_FUNCTION_TIMEOUT: entry(
+    504,
+    'function',
+    'Answer sooner, or stream: only the time to the response head counts.',
+    { retryable: true },
+  ),
+  ERR_CONCURRENCY_LIMIT: entry(503, 'function', 'Retry after the time in Retry-After.', { retryable: true }),
+  ERR_BODY_TOO_LARGE: entry(413, 'caller', 'Send a smaller body.'),
+  ERR_BAD_REQUEST: entry(400, 'caller', 'See the message.'),
+  ERR_STATE_UNAVAILABLE: entry(503, 'platform', 'Retry shortly.', { retryable: true }),
+  ERR_INTERNAL: entry(
+    500,
+    'platform',
+    'Retry; if it persists, the platform log has the cause under the request id.',
+    { cloudflareCode: 10013 },
+  ),
+
+  // Functions reaching out.
+  ERR_EGRESS_REFUSED: entry(
+    403,
+    'function',
+    'Only public addresses are reachable; the operator can allow private ones.',
+  ),
+  ERR_EGRESS_FAILED: entry(502, 'function', 'Check the address; the platform log has the cause.', {
+    retryable: true,
+  }),
+  ERR_SUBREQUEST_LIMIT: entry(500, 'function', 'Make fewer subrequests per invocation.'),
+
+  // The control plane.
+  ERR_UNAUTHENTICATED: entry(
+    401,
+    'caller',
+    'Send `Authorization: Bearer <token>`; `skerry env` prints one.',
+    { cloudflareCode: 10000 },
+  ),
+  ERR_TOKEN_INVALID: entry(401, 'caller', 'Create a token with `skerry token create`.', {
+    cloudflareCode: 1000,
+  }),
+  ERR_FORBIDDEN: entry(403, 'caller', 'Use a token of a role and account that may do this.', {
+    cloudflareCode: 10000,
+  }),
+  ERR_API_NOT_FOUND: entry(404, 'caller', 'Check the method and path.', { cloudflareCode: 7003 }),
+  ERR_API_BODY: entry(400, 'caller', 'Send the body that the message describes.', { cloudflareCode: 10002 }),
+  ERR_SCRIPT_NOT_FOUND: entry(404, 'caller', 'Deploy the script first.', { cloudflareCode: 10007 }),
+  ERR_SCRIPT_NAME: entry(
+    400,
+    'caller',
+    'Use 1 to 63 lower-case letters, digits, dashes or underscores, starting and ending with a letter or digit.',
+    { cloudflareCode: 10016 },
+  ),
+  ERR_VERSION_NOT_FOUND: entry(404, 'caller', 'List the versions with `wrangler versions list`.', {
+    cloudflareCode: 10214,
+  }),
+  ERR_DEPLOYMENT_INVALID: entry(400, 'caller', 'Name one or two versions whose percentages sum to 100.', {
+    cloudflareCode: 10211,
+  }),
+  ERR_UPLOAD_FORM: entry(
+    400,
+    'caller',
+    'Upload multipart/form-data with a JSON `metadata` part and the modules.',
+    { cloudflareCode: 10002 },
+  ),
+  ERR_UPLOAD_METADATA: entry(400, 'caller', 'Correct the metadata field that the message names.', {
+    cloudflareCode: 10021,
+  }),
+  ERR_UPLOAD_MODULE: entry(400, 'caller', 'Correct the module that the message names.', {
+    cloudflareCode: 10021,
+  }),
+  ERR_UPLOAD_TOO_LARGE: entry(413, 'caller', 'Make the bundle smaller.', { cloudflareCode: 10027 }),
+  ERR_SCRIPT_STARTUP: entry(400, 'caller', 'Correct the error in the code.', { cloudflareCode: 10021 }),
+  ERR_SCRIPT_NO_HANDLER: entry(400, 'caller', 'Export a handler, such as `export default { fetch() {} }`.', {
+    cloudflareCode: 10068,
+  }),
+  ERR_BINDING_INVALID: entry(400, 'caller', 'Correct the binding that the message names.', {
+    cloudflareCode: 10021,
+  }),
+  ERR_BINDING_UNSUPPORTED: entry(
+    400,
+    'caller',
+    'Remove the binding; docs/compatibility.md says what to use instead.',
+    { cloudflareCode: 10021 },
+  ),
+  ERR_BINDING_INHERIT: entry(400, 'caller', 'Set the value: there is none to inherit.', {
+    cloudflareCode: 10057,
+  }),
+  ERR_SERVICE_TARGET: entry(400, 'caller', 'Deploy the target script first.', { cloudflareCode: 10143 }),
+  ERR_SERVICE_ENTRYPOINT: entry(400, 'caller', 'Export the entrypoint from the target script first.', {
+    cloudflareCode: 10144,
+  }),
+  ERR_KV_NAMESPACE_MISSING: entry(
+    400,
+    'caller',
+    'Create the namespace, or let the platform adopt unknown ids.',
+    {
+      cloudflareCode: 10041,
+    },
+  ),
+  ERR_BINDING_TAKEN: entry(400, 'caller', 'Choose another name.', { cloudflareCode: 10053 }),
+  ERR_SECRET_UNDEPLOYED: entry(
+    400,
+    'caller',
+    'Deploy the latest version first, or use `wrangler versions secret put`.',
+    { cloudflareCode: 10215 },
+  ),
+  ERR_SECRET_NOT_FOUND: entry(404, 'caller', 'List the secrets with `wrangler secret list`.', {
+    cloudflareCode: 10056,
+  }),
+  ERR_HOST_TAKEN: entry(409, 'caller', 'Choose another host name.', { cloudflareCode: 100116 }),
+  ERR_ROUTE_PATTERN: entry(
+    400,
+    'caller',
+    'Write the pattern as host/path, with * only at the start of the host or the end of the path.',
+    { cloudflareCode: 10022 },
+  ),
+  ERR_ROUTE_TAKEN: entry(409, 'caller', 'Delete the other route first.', { cloudflareCode: 10020 }),
+  ERR_CRON_INVALID: entry(400, 'caller', 'Correct the expression.', { cloudflareCode: 10100 }),
+  ERR_CRON_LIMIT: entry(400, 'caller', 'Use fewer cron triggers.', { cloudflareCode: 10072 }),
+  ERR_KV_NAMESPACE_NOT_FOUND: entry(404, 'caller', 'List the namespaces with `wrangler kv namespace list`.', {
+    cloudflareCode: 10013,
+  }),
+  ERR_KV_TITLE_TAKEN: entry(400, 'caller', 'Choose another title.', { cloudflareCode: 10014 }),
+  ERR_KV_TITLE: entry(400, 'caller', 'Use a title of 1 to 512 bytes.', { cloudflareCode: 10019 }),
+  ERR_KV_KEY_NOT_FOUND: entry(404, 'caller', 'List the keys with `wrangler kv key list`.', {
+    cloudflareCode: 10009,
+  }),
+  ERR_KV_REQUEST: entry(400, 'caller', 'See the message.', { cloudflareCode: 10012 }),
+  ERR_KV_VALUE_TOO_LARGE: entry(413, 'caller', 'Store at most 25 MiB per value.', { cloudflareCode: 10048 }),
+  ERR_TAIL_NOT_FOUND: entry(404, 'caller', 'Start a new tail.', { cloudflareCode: 10013 }),
+  ERR_TAIL_LIMIT: entry(429, 'caller', 'Close another live log of the script.', { retryable: true }),
+  ERR_ACCOUNT_NOT_FOUND: entry(404, 'caller', 'List the accounts with `skerry account list`.', {
+    cloudflareCode: 7003,
+  }),
+  ERR_ACCOUNT_NAME: entry(
+    400,
+    'caller',
+    'Use 1 to 32 lower-case letters, digits and dashes, not taken by another account.',
+    { cloudflareCode: 10016 },
+  ),
+  ERR_TOKEN_REQUEST: entry(400, 'caller', 'See the message.', { cloudflareCode: 10002 }),
+} as const satisfies Record<string, ErrorEntry>
+
+/** A stable error code. */
+export type ErrorCode = keyof typeof ERRORS
+
+/**
+ * A failure that the platform answers for, with a stable code. Recognise it with `toSkerryError`, never with
+ * `instanceof`: it crosses RPC and realms, where only name and message survive. So the code leads the message.
+ */
+export class SkerryError extends Error {
+  readonly code: ErrorCode
+  /** What a reader sees: the value, the bound, the way out. */
+  readonly detail: string
+
+  constructor(code: ErrorCode, detail: string, options?: ErrorOptions) {
+    super(`${code}: ${detail}`, options)
+    this.name = 'SkerryError'
+    this.code = code
+    this.detail = detail
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+}
+
+/** Finds our code in whatever was thrown, also when it came over RPC; `undefined` if it is not one of ours. */
+export function toSkerryError(error: unknown): SkerryError | undefined {
+  if (error instanceof SkerryError) return error
+  const message = error instanceof Error ? error.message : ''
+  const [, code, detail] = /^(?:SkerryError: )?(ERR_[A-Z_]+): ([\s\S]*)$/.exec(message) ?? []
+  if (!code || detail === undefined || !Object.hasOwn(ERRORS, code)) return undefined
+  return new SkerryError(code as ErrorCode, detail, { cause: error })
+}

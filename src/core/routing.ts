@@ -1,0 +1,57 @@
+import type { Reads } from './manifest.ts'
+
+/** A version that gets traffic, as edges know it. */
+export interface EdgeVersion {
+  readonly id: string
+  /** The loader's id: a digest of everything that can change the isolate. */
+  readonly isolate: string
+  /** Share of the script's requests, 0–100. */
+  readonly percentage: number
+  readonly reads: Reads
+  /** The default export answers `fetch`. */
+  readonly hasFetch: boolean
+}
+
+/** A script with its current deployment, as edges know it. */
+export interface ScriptEntry {
+  readonly name: string
+  /** Percentages sum to 100; empty = uploaded, never deployed. */
+  readonly versions: readonly EdgeVersion[]
+  /** It answers on `<script>.<domain>`. */
+  readonly workersDev: boolean
+  /** Its versions answer on `<8 hex>-<script>.<domain>`. */
+  readonly previews: boolean
+  /** Logs are read live until then: milliseconds since the epoch, 0 = no. */
+  readonly tailingUntilMs: number
+}
+
+/** A script as the gateway meets it; the same object as long as the script exists, so counters can live on it. */
+export interface ScriptTarget {
+  readonly accountId: string
+  readonly name: string
+  entry: ScriptEntry
+  /** The only version, or `undefined` when traffic is split or nothing is deployed. */
+  sole: EdgeVersion | undefined
+  /** Invocations that wait for their response head. */
+  inFlight: number
+}
+
+/** A route pattern (`host/path*`) or custom domain (`host/*`) and the script it leads to; `null` = to none. */
+export interface HostRoute {
+  readonly pattern: string
+  readonly script: string | null
+  readonly customDomain: boolean
+}
+
+/** What changed in an account between two revisions; `from` 0 = everything. */
+export interface AccountChanges {
+  readonly accountId: string
+  /** Scripts answer on `<script>.<workersDomain>`. */
+  readonly workersDomain: string
+  readonly from: number
+  readonly to: number
+  readonly scripts: readonly ScriptEntry[]
+  readonly removed: readonly string[]
+  /** All routes and custom domains, when any changed. */
+  readonly routes?: readonly HostRoute[]
+}

@@ -1,0 +1,61 @@
+import { RouteTable } from '../routes/table.ts'
+import { SkerryError } from './core/errors.ts'
+import type { AccountChanges } from './core/routing.ts'
+import type { EdgeEnv } from './env.ts'
+import { stateRole } from './roles.ts'
+
+/** This process's route table: the edge's memory of what is deployed. */
+export const table = new RouteTable()
+
+/**
+ * Makes sure that the table was filled.
+ *
+ * @returns `undefined` when it is ready, else the promise to wait for
+ * @throws (rejects) ERR_STATE_UNAVAILABLE
+ */
+export function prepareTable(env: EdgeEnv, ctx: ExecutionContext): Promise<void> | undefined {
+  if (!filled) return fill(env, ctx.exports)
+  if (env.SKERRY_HOST_KIND === 'cloudflare' && Date.now() - checkedAtMs > MAX_AGE_MS) {
+    checkedAtMs = Date.now()
+    ctx.waitUntil(refreshTable(env, ctx.exports))
+  }
+  return undefined
+}
+
+/** Takes a pushed change in; one that doesn't follow what is held makes the edge read for itself. */
+export async function applyChanges(
+  changes: AccountChanges,
+  env: EdgeEnv,
+  exports: Cloudflare.Exports,
+): Promise<void> {
+  if (!filled) return
+  if (table.follows(changes)) table.apply(changes)
+  else await refreshTable(env, exports)
+}
+
+/** Reads whatever changed since the held revisions. */
+async function refreshTable(env: EdgeEnv, exports: Cloudflare.Exports): Promise<void> {
+  for (const changes of await stateRole(env, exports).changesSince(table.revisions())) table.apply(changes)
+}
+
+function fill(env: EdgeEnv, exports: Cloudflare.Exports): Promise<void> {
+  filling ??= (async () => {
+    try {
+      for (const changes of await stateRole(env, exports).changesSince({})) table.apply(changes)
+      filled = true
+      checkedAtMs = Date.now()
+    } catch (cause) {
+      throw new SkerryError('ERR_STATE_UNAVAILABLE', 'The platform is starting; retry shortly.', { cause })
+    } finally {
+      filling = undefined
+    }
+  })()
+  return filling
+}
+
+/** Where changes can't be pushed to every edge, the table is at most this old. */
+const MAX_AGE_MS = 2000
+
+let filled = false
+let checkedAtMs = 0
+let filling: Promise<void> | undefined

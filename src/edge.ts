@@ -1,0 +1,56 @@
+import { WorkerEntrypoint } from 'cloudflare:workers'
+import { bindEnv } from '../bindings/index.ts'
+import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
+import { loadWorker, readModules } from '../runtime/loader.ts'
+import type { InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
+import type { Binding, Program } from './core/manifest.ts'
+import type { EventResult } from './core/outcome.ts'
+import type { AccountChanges } from './core/routing.ts'
+import { applyChanges, prepareTable, table } from './edge-table.ts'
+import type { EdgeEnv } from './env.ts'
+import { pickByShare } from './split.ts'
+
+/** What the state role asks of an edge: to follow changes, and to run users' code on its behalf. */
+export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
+  /** Takes a change of the registry in; returns when requests see it. */
+  apply(changes: AccountChanges): Promise<void> {
+    return applyChanges(changes, this.env, this.ctx.exports)
+  }
+
+  /**
+   * Really loads uploaded code and tells what it exports. It gets its bindings, as top-level code may look at
+   * them, but no way out.
+   *
+   * @param kvPrefixes the prefixes of the account's namespaces, by id
+   */
+  async probe(
+    owner: InvocationTarget,
+    program: Program,
+    bindings: readonly Binding[],
+    kvPrefixes: Readonly<Record<string, string>>,
+  ): Promise<ProbeResult> {
+    const modules = await readModules(this.env.CODE, program.modules)
+    const scope = {
+      ...owner,
+      versionId: '',
+      versionTag: '',
+      createdOn: '',
+      kvPrefixes,
+      exports: this.ctx.exports,
+    }
+    return probeProgram(this.env.LOADER, { ...program, bindings }, modules, bindEnv(bindings, scope), null)
+  }
+
+  /** Runs a function's `scheduled()` and waits for it and its `waitUntil`. */
+  async runScheduled({ accountId, script }: InvocationTarget, event: ScheduledEvent): Promise<EventResult> {
+    await prepareTable(this.env, this.ctx)
+    const target = table.script(accountId, script)
+    const version = target && pickByShare(target.entry.versions, Math.random())
+    if (!target || !version) return { outcome: 'scriptNotFound', noRetry: true }
+    const stub = loadWorker(target, version, Date.now(), { env: this.env, exports: this.ctx.exports })
+    const { outcome, noRetry } = await stub
+      .getEntrypoint()
+      .scheduled({ cron: event.cron, scheduledTime: new Date(event.scheduledTime) })
+    return { outcome: outcome as EventResult['outcome'], noRetry }
+  }
+}

@@ -1,0 +1,69 @@
+import type { CronClock } from '../bindings/cron/object.ts'
+import type { Edge } from './edge.ts'
+import type { TailHub } from './observe/tail-hub.ts'
+import type { Account } from './registry/account.ts'
+import type { Directory } from './registry/directory.ts'
+import type { State } from './state.ts'
+
+/** What every role has. */
+export interface CommonEnv {
+  /** The platform's domain; functions answer on `<script>.<domain>`. Default `localhost`. */
+  readonly SKERRY_DOMAIN?: string
+  /** Where the platform is reached from outside, e.g. `http://localhost:8787`: for links and tail addresses. */
+  readonly SKERRY_URL?: string
+  /** `self-host`, `dev` or `cloudflare`: said in `/healthz` and in limits; nothing branches on it but what a host can't do. */
+  readonly SKERRY_HOST_KIND?: string
+}
+
+/** The edge role: gateway and users' isolates. */
+export interface EdgeEnv extends CommonEnv {
+  /** Makes users' isolates. */
+  readonly LOADER: WorkerLoader
+  /** Modules' bytes, by digest. */
+  readonly CODE: KVNamespace
+  /** Functions' KV, every namespace under an 8-byte prefix. */
+  readonly KV: KVNamespace
+  /** A way out to public addresses only, checked after name resolution. Absent where the host has none: then plain fetch. */
+  readonly INTERNET?: Fetcher
+  /** A way out to every address, present only if the operator allows private egress. */
+  readonly INTRANET?: Fetcher
+  /** Where the control plane listens on this machine, `address:port` with commas between: functions never reach it. */
+  readonly SKERRY_LISTENS_ON?: string
+  /** The state role, when it is another process. */
+  readonly STATE?: Service<typeof State>
+}
+
+/** The state role: control plane and everything that must last. Never runs users' code. */
+export interface StateEnv extends CommonEnv {
+  /** The one `Directory`: accounts, tokens, host names. */
+  readonly DIRECTORY: DurableObjectNamespace<Directory>
+  /** One `Account` an account: scripts, versions, deployments, secrets, schedules. */
+  readonly ACCOUNT: DurableObjectNamespace<Account>
+  /** One `CronClock` an account, by its id: cron triggers and the runs they owe. */
+  readonly CRON: DurableObjectNamespace<CronClock>
+  /** One `TailHub` a script, named `<accountId>/<script>`: its live logs. */
+  readonly TAILS: DurableObjectNamespace<TailHub>
+  readonly CODE: KVNamespace
+  readonly KV: KVNamespace
+  /** base64 of 32 bytes: encrypts secrets at rest. */
+  readonly MASTER_KEY: string
+  /** The first admin token; hashed into the directory at first use. */
+  readonly ADMIN_TOKEN: string
+  /** `0`: unknown resource ids in an upload are errors, as on Cloudflare; otherwise they are created. */
+  readonly SKERRY_ADOPT?: string
+  /** The edge role, when it is another process. */
+  readonly EDGE?: Service<typeof Edge>
+}
+
+/** One Worker that holds every role, as under `wrangler dev` and on Cloudflare. */
+export type Env = EdgeEnv & StateEnv
+
+declare global {
+  namespace Cloudflare {
+    /** Types `ctx.exports`: the loopback entrypoints of `src/worker.ts`. */
+    interface GlobalProps {
+      mainModule: typeof import('./worker.ts')
+      durableNamespaces: 'Account' | 'CronClock' | 'Directory' | 'TailHub'
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { SkerryError } from './core/errors.ts'
+import { LIMITS } from './core/limits.ts'
+import type { EdgeVersion } from './core/routing.ts'
+import type { EdgeEnv } from './env.ts'
+
+/**
+ * The request as the function may see it.
+ *
+ * The very same object where nothing must change. Headers that only the platform may set are taken out if the
+ * client sent them; they and a full `request.cf` are put in for code that mentions them.
+ */
+export function prepareRequest(request: Request, version: EdgeVersion, env: EdgeEnv): Request {
+  const { reads } = version
+  const forged = hasReserved(request.headers)
+  if (!forged && !reads.cf && !reads.clientHeaders) return request
+
+  const prepared = new Request(request, reads.cf ? { cf: toCf(request, env) } : undefined)
+  if (forged && env.SKERRY_HOST_KIND !== 'cloudflare')
+    for (const name of RESERVED) prepared.headers.delete(name)
+  if (reads.clientHeaders && env.SKERRY_HOST_KIND !== 'cloudflare')
+    setClientHeaders(prepared.headers, request)
+  return prepared
+}
+
+/**
+ * Holds the body to its limit: by its announced length, or by counting where none is announced.
+ *
+ * @returns `undefined` if the announced length is too large
+ */
+export function limitBody(request: Request): Request | undefined {
+  if (request.method === 'GET' || request.method === 'HEAD') return request
+  const announced = request.headers.get('content-length')
+  if (announced !== null) return Number(announced) <= LIMITS.requestBodyBytes ? request : undefined
+  if (!request.body) return request
+  return new Request(request, { body: request.body.pipeThrough(countBytes(LIMITS.requestBodyBytes)) })
+}
+
+function countBytes(limit: number): TransformStream<Uint8Array, Uint8Array> {
+  let seen = 0
+  return new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      seen += chunk.byteLength
+      if (seen <= limit) controller.enqueue(chunk)
+      else
+        controller.error(
+          new SkerryError('ERR_BODY_TOO_LARGE', `The request's body exceeds the limit of ${limit} bytes.`),
+        )
+    },
+  })
+}
+
+/** Headers that Cloudflare sets itself and a client's word is worth nothing in. */
+const RESERVED = [
+  'cf-connecting-ip',
+  'cf-ray',
+  'cf-ipcountry',
+  'cf-visitor',
+  'x-real-ip',
+  'true-client-ip',
+  'cf-worker',
+]
+
+function hasReserved(headers: Headers): boolean {
+  for (const name of RESERVED) if (headers.has(name)) return true
+  return false
+}
+
+function setClientHeaders(headers: Headers, request: Request): void {
+  const ip = clientIp(request)
+  headers.set('cf-connecting-ip', ip)
+  headers.set('x-real-ip', ip)
+  const forwarded = headers.get('x-forwarded-for')
+  headers.set('x-forwarded-for', forwarded ? `${forwarded}, ${ip}` : ip)
+  const scheme = request.url.startsWith('https') ? 'https' : 'http'
+  headers.set('x-forwarded-proto', scheme)
+  headers.set('cf-visitor', `{"scheme":"${scheme}"}`)
+  headers.set('cf-ray', createRay())
+}
+
+/**
+ * The peer's address. workerd tells it as `cf.clientIp` ("address:port"); under `wrangler dev` only loopback
+ * reaches us.
+ */
+function clientIp(request: Request): string {
+  const peer = (request.cf as { clientIp?: string } | undefined)?.clientIp
+  if (!peer) return '127.0.0.1'
+  const [, bracketed, plain] = /^\[(.+)\](?::\d+)?$|^([^:]+)(?::\d+)?$/.exec(peer) ?? []
+  return bracketed ?? plain ?? peer
+}
+
+/** 16 hex digits and the place, as Cloudflare's ray ids. */
+function createRay(): string {
+  return `${crypto.randomUUID().replaceAll('-', '').slice(0, 16)}-${COLO}`
+}
+
+/** Cloudflare's codes are airports; this one is none. */
+const COLO = 'SKR'
+
+/** What is known of the connection in Cloudflare's terms; a server of one's own knows no geography. */
+function toCf(request: Request, env: EdgeEnv): IncomingRequestCfProperties {
+  const { clientIp: _, ...given } = (request.cf ?? {}) as Record<string, unknown>
+  if (env.SKERRY_HOST_KIND === 'cloudflare' || 'colo' in given)
+    return given as unknown as IncomingRequestCfProperties
+  return { ...CF, ...given } as unknown as IncomingRequestCfProperties
+}
+
+const CF = {
+  colo: COLO,
+  country: 'XX',
+  continent: '',
+  city: '',
+  region: '',
+  regionCode: '',
+  postalCode: '',
+  metroCode: '',
+  timezone: 'UTC',
+  latitude: '0',
+  longitude: '0',
+  asn: 0,
+  asOrganization: '',
+  httpProtocol: 'HTTP/1.1',
+  tlsVersion: '',
+  tlsCipher: '',
+  clientTcpRtt: 0,
+  clientAcceptEncoding: '',
+  requestPriority: '',
+  isEUCountry: '',
+}

@@ -1,0 +1,49 @@
+import { ERRORS, type ErrorCode, SkerryError, toSkerryError } from './core/errors.ts'
+
+/**
+ * A failure as RFC 9457 problem JSON, with our stable `code` and the request's id.
+ *
+ * @param requestId repeated in the `skerry-request-id` header
+ */
+export function respondProblem(
+  error: SkerryError,
+  requestId: string,
+  headers: Record<string, string> = {},
+): Response {
+  const { status, remedy } = ERRORS[error.code]
+  const body = {
+    type: `https://skerry.dev/errors/${error.code}`,
+    title: titleOf(error.code),
+    status,
+    detail: error.detail,
+    remedy,
+    code: error.code,
+    request_id: requestId,
+  }
+  return new Response(`${JSON.stringify(body)}\n`, {
+    status,
+    headers: { 'content-type': 'application/problem+json', 'skerry-request-id': requestId, ...headers },
+  })
+}
+
+/** Whatever was thrown, as one of our errors; what is not ours says nothing of its cause, which goes to the log. */
+export function toKnownError(error: unknown, requestId: string): SkerryError {
+  const known = toSkerryError(error)
+  if (known) return known
+  console.error(JSON.stringify({ level: 'error', request_id: requestId, error: describe(error) }))
+  return new SkerryError('ERR_INTERNAL', 'The platform failed to handle the request.', { cause: error })
+}
+
+/** A new request id: 32 hex digits, the form of a W3C trace id. */
+export function createRequestId(): string {
+  return crypto.randomUUID().replaceAll('-', '')
+}
+
+function titleOf(code: ErrorCode): string {
+  const words = code.slice('ERR_'.length).toLowerCase().replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? `${error.name}: ${error.message}`) : String(error)
+}

@@ -38,7 +38,8 @@ export async function killOrphans(runDir: string): Promise<number[]> {
   for (const file of listRecords(runDir)) {
     const record = readRecord(join(runDir, file))
     if (record && isSameProcess(record.pid, record.identity)) {
-      process.kill(record.pid, 'SIGKILL')
+      // We start each as the leader of a group: its own children go with it.
+      process.kill(-record.pid, 'SIGKILL')
       await waitUntilGone(record)
       killed.push(record.pid)
     }

@@ -65,8 +65,8 @@ function describeMain(input: TopologyInput): ServiceConfig {
     worker: {
       modules: [{ name: 'worker.js', esModule: new Embedded('worker.js') }],
       compatibilityDate: '2026-11-01',
-      // service_binding_extra_handlers: scheduled() of a function is called through its stub.
-      compatibilityFlags: ['experimental', 'service_binding_extra_handlers'],
+      // scheduled() of a function is called through its stub. The loader needs no flag, only --experimental.
+      compatibilityFlags: ['service_binding_extra_handlers'],
       bindings,
       durableObjectNamespaces: Object.values(OBJECTS).map(className => ({
         className,

@@ -2,6 +2,7 @@ import { HARNESS_ENTRYPOINT } from '../bindings/service/kind.ts'
 import type { ScheduledEvent } from '../src/core/invoker.ts'
 import type { ExportRef } from '../src/core/manifest.ts'
 import type { EventResult } from '../src/core/outcome.ts'
+import { PRELUDE_DIRECTORY } from './module-names.ts'
 
 /**
  * The calls that `prelude/harness.prelude.js` answers inside a user's isolate. Its answers are text made by
@@ -10,7 +11,7 @@ import type { EventResult } from '../src/core/outcome.ts'
 interface Harness {
   describe(): Promise<unknown>
   evict(): Promise<unknown>
-  scheduled(event: ScheduledEvent): Promise<unknown>
+  runScheduled(event: ScheduledEvent): Promise<unknown>
 }
 
 const KINDS: readonly string[] = ['entrypoint', 'durable-object', 'workflow', 'handlers', 'other']
@@ -41,18 +42,25 @@ export async function evictIsolate(worker: WorkerStub): Promise<void> {
  */
 export async function callScheduled(worker: WorkerStub, event: ScheduledEvent): Promise<EventResult> {
   const { cron, scheduledTime } = event
-  const answer = parseAnswer(await harnessOf(worker).scheduled({ cron, scheduledTime }))
+  const answer = parseAnswer(await harnessOf(worker).runScheduled({ cron, scheduledTime }))
   const { outcome, noRetry, error } = (answer ?? {}) as Record<string, unknown>
   return {
     outcome: outcome === 'ok' ? 'ok' : 'exception',
     noRetry: noRetry === true,
-    ...(typeof error === 'string' && { error }),
+    ...(typeof error === 'string' && { error: withoutOurFrames(error) }),
   }
 }
 
 function parseAnswer(answer: unknown): unknown {
   if (typeof answer !== 'string') throw new Error('The isolate gave no answer.')
   return JSON.parse(answer)
+}
+
+function withoutOurFrames(stack: string): string {
+  return stack
+    .split('\n')
+    .filter(line => !line.includes(`(${PRELUDE_DIRECTORY}/`) && !line.startsWith(`    at ${PRELUDE_DIRECTORY}/`))
+    .join('\n')
 }
 
 function toExportRef(raw: unknown): ExportRef {

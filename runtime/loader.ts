@@ -5,7 +5,7 @@ import type { EdgeVersion, ScriptTarget } from '../src/core/routing.ts'
 import type { EdgeEnv } from '../src/env.ts'
 import { stateRole } from '../src/roles.ts'
 import { ByteCache } from './byte-cache.ts'
-import { toWorkerCode } from './worker-code.ts'
+import { PRELUDE_VERSION, toWorkerCode } from './worker-code.ts'
 
 /** What a loopback entrypoint or handler has at hand to load isolates. */
 export interface LoadContext {
@@ -26,9 +26,22 @@ export function loadWorker(
   context: LoadContext,
 ): WorkerStub {
   const tailing = target.entry.tailingUntilMs > nowMs
-  const id = tailing ? `${version.isolate}+tail` : version.isolate
-  return context.env.LOADER.get(id, () => loadCode(target, version.id, tailing, context))
+  const id = `${version.isolate}.${PRELUDE_VERSION}${tailing ? '+tail' : ''}`
+  return context.env.LOADER.get(`${id}${attempts.get(id) ?? ''}`, async () => {
+    try {
+      return await loadCode(target, version.id, tailing, context)
+    } catch (error) {
+      attempts.set(id, `~${Date.now()}`)
+      throw error
+    }
+  })
 }
+
+/**
+ * workerd keeps a failure to load under its id for ever. So whatever failed here (not in the user's code) is
+ * tried again under another one.
+ */
+const attempts = new Map<string, string>()
 
 async function loadCode(
   { accountId, name }: ScriptTarget,

@@ -1,6 +1,9 @@
 import type { Binding, ExportRef, Program, StoredBinding } from '../src/core/manifest.ts'
 import { describeExports } from './harness.ts'
+import { toStartupMessage } from './startup-report.ts'
 import { toProbeCode } from './worker-code.ts'
+
+export { checkHandlers } from './startup-report.ts'
 
 /** What starting a program showed. `message` is the runtime's, as Cloudflare words it: the author reads it. */
 export type ProbeResult =
@@ -32,31 +35,40 @@ export async function probeProgram(
     const warmMs = performance.now() - loadedAtMs
     return { ok: true, exports, startupTimeMs: Math.max(1, Math.ceil(coldMs - warmMs)) }
   } catch (error) {
-    return { ok: false, message: toStartupMessage(error) }
+    const message = toStartupMessage(error)
+    return { ok: false, message: (await locateSyntaxError(loader, program, modules, message)) ?? message }
   }
-}
-
-/** The runtime's message without workerd's wrapping, in Cloudflare's words. */
-export function toStartupMessage(error: unknown): string {
-  const raw = error instanceof Error ? error.message : String(error)
-  return raw
 }
 
 /**
- * Why a program's exports can't be deployed, in words for its author; `undefined` if they can.
- *
- * For ERR_SCRIPT_NO_HANDLER.
+ * A syntax error in an evaluated script has no position. The same text as a CommonJS module, which is compiled
+ * as a script too, has. A syntax error keeps it from running.
  */
-export function checkHandlers(exports: readonly ExportRef[]): string | undefined {
-  const main = exports.find(ref => ref.name === 'default')
-  if (main?.kind === 'other') {
-    return (
-      'The default export has no event handlers. Export an object with handlers, such as ' +
-      '`export default { fetch(request) {} }`, or a class that extends WorkerEntrypoint.'
-    )
+async function locateSyntaxError(
+  loader: WorkerLoader,
+  program: Program,
+  modules: ReadonlyMap<string, Uint8Array>,
+  message: string,
+): Promise<string | undefined> {
+  const source = modules.get(program.mainModule)
+  if (program.format !== 'service-worker' || !source || !message.startsWith('Uncaught SyntaxError'))
+    return undefined
+  const name = JSON.stringify(`./${program.mainModule}`)
+  const worker = loader.load({
+    compatibilityDate: program.compatibilityDate,
+    mainModule: 'locate.js',
+    modules: {
+      'locate.js': `import ${name}\nexport default { fetch() {} }`,
+      [program.mainModule]: { cjs: new TextDecoder().decode(source) },
+    },
+    env: {},
+    globalOutbound: null,
+  })
+  try {
+    await worker.getEntrypoint().fetch('http://locate/')
+  } catch (error) {
+    const located = toStartupMessage(error)
+    if (located.startsWith('Uncaught SyntaxError')) return located
   }
-  const isUseful = exports.some(ref =>
-    ref.kind === 'handlers' ? ref.handlers.length > 0 : ref.kind !== 'other',
-  )
-  return isUseful ? undefined : 'No event handlers were registered. This script does nothing.'
+  return undefined
 }

@@ -44,7 +44,7 @@ export function toWorkerCode(
   return assemble(version, modules, options, toMainModule(version))
 }
 
-/** The same isolate before its exports are known: only the harness can be called. For `probe.ts`. */
+/** The same isolate before its exports are known: only the harness can be called. */
 export function toProbeCode(
   version: Omit<CodeVersion, 'exports'>,
   modules: ReadonlyMap<string, Uint8Array>,
@@ -120,11 +120,8 @@ function toMainModule(version: CodeVersion): string {
     })
     const entries = parts.map((binding, i) => `[${JSON.stringify(binding.name)}]: part${i}`)
     const name = JSON.stringify(version.mainModule)
-    lines.push(
-      `const handlers = runServiceWorker(source, ${name}, { ${entries.join(', ')} })`,
-      `export default handlers`,
-      `const user = { __proto__: null, default: handlers }`,
-    )
+    lines.push(`const user = runServiceWorker(source, ${name}, { ${entries.join(', ')} })`)
+    if (names.includes('default')) lines.push('export default user.default')
   } else if (main?.type === 'cjs') {
     // A CommonJS module imports as its `module.exports`, so its named exports are named here.
     lines.push(
@@ -132,9 +129,10 @@ function toMainModule(version: CodeVersion): string {
       `const user = Object.assign(Object.create(null), { default: exported }, exported)`,
     )
     if (names.includes('default')) lines.push(`export default user.default`)
-    names
-      .filter(name => name !== 'default')
-      .forEach((name, i) => {
+    // workerd refuses exports that it can't call, and properties of `module.exports` may be anything.
+    version.exports
+      .filter(ref => ref.name !== 'default' && ref.kind !== 'other')
+      .forEach(({ name }, i) => {
         lines.push(
           `const cjs${i} = user[${JSON.stringify(name)}]`,
           `export { cjs${i} as ${JSON.stringify(name)} }`,
@@ -145,6 +143,8 @@ function toMainModule(version: CodeVersion): string {
     // Naming a default export that doesn't exist is a syntax error.
     if (names.includes('default')) lines.push(`export { default } from ${user}`)
   }
+  // Without a default export workerd sends the request on, to the network, as if no Worker were there.
+  if (!names.includes('default')) lines.push('export default {}')
   // An explicit export wins over a user's of the same name.
   lines.push(`export const ${HARNESS_ENTRYPOINT} = createHarness(user)`)
   return `${lines.join('\n')}\n`

@@ -1,7 +1,7 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { bindEnv } from '../bindings/index.ts'
-import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
 import { loadWorker, readModules } from '../runtime/loader.ts'
+import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
 import type { InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
 import type { Binding, Program } from './core/manifest.ts'
 import type { EventResult } from './core/outcome.ts'

@@ -6,8 +6,8 @@ import type { EdgeVersion, ScriptTarget } from './core/routing.ts'
 import type { EdgeEnv } from './env.ts'
 import { limitBody, prepareRequest } from './incoming.ts'
 import { createRequestId, respondProblem, toKnownError } from './respond.ts'
-import { pickVersion } from './split.ts'
 import { stateRole } from './roles.ts'
+import { pickVersion } from './split.ts'
 
 /** Where a request wants to go. */
 export interface Destination {
@@ -60,6 +60,28 @@ export async function handleRequest(
     )
   }
   return invoke(target, version, limited, env, ctx)
+}
+
+/**
+ * Serves a function's request to a host of this platform.
+ *
+ * `passThroughOnException` sends a request back to the very function that failed, as it has no origin: so hops
+ * are counted in `CDN-Loop` (RFC 8586), which a forwarded request carries along.
+ */
+export async function handleInternal(
+  request: Request,
+  match: RouteMatch,
+  env: EdgeEnv,
+  ctx: ExecutionContext,
+): Promise<Response> {
+  const loop = request.headers.get('cdn-loop')
+  const hops = Number(/\bskerry; hops=(\d+)/.exec(loop ?? '')?.[1] ?? 0)
+  if (hops >= LIMITS.internalHops) {
+    return refuse('ERR_LOOP', `The request went through functions of this platform ${hops} times.`)
+  }
+  const next = new Request(request)
+  next.headers.set('cdn-loop', `skerry; hops=${hops + 1}`)
+  return handleRequest(next, match, env, ctx)
 }
 
 /** The answer for a host or path that leads nowhere. */
@@ -146,7 +168,7 @@ function refuseConcurrency(target: ScriptTarget): Response {
 }
 
 function refuse(
-  code: 'ERR_ROUTE_NOT_FOUND' | 'ERR_FUNCTION_NO_FETCH' | 'ERR_BODY_TOO_LARGE',
+  code: 'ERR_LOOP' | 'ERR_ROUTE_NOT_FOUND' | 'ERR_FUNCTION_NO_FETCH' | 'ERR_BODY_TOO_LARGE',
   detail: string,
 ): Response {
   return respondProblem(new SkerryError(code, detail), createRequestId())

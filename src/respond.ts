@@ -12,7 +12,7 @@ export function respondProblem(
 ): Response {
   const { status, remedy } = ERRORS[error.code]
   const body = {
-    type: `https://skerry.dev/errors/${error.code}`,
+    type: `urn:skerry:error:${error.code}`,
     title: titleOf(error.code),
     status,
     detail: error.detail,

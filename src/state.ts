@@ -3,8 +3,8 @@ import { handleControl } from './control.ts'
 import type { LoadableVersion } from './core/manifest.ts'
 import type { AccountChanges, EdgeVersion } from './core/routing.ts'
 import type { StateEnv } from './env.ts'
-import { accountRegistry, directory } from './registry/stubs.ts'
 import { openBindings } from './registry/secrets.ts'
+import { accountRegistry, directory } from './registry/stubs.ts'
 
 /** What edges ask of the state role, and the control plane they hand requests on to. Never runs users' code. */
 export class State extends WorkerEntrypoint<StateEnv> {

@@ -1,9 +1,9 @@
 import { setServiceResolver } from '../bindings/service/entrypoint.ts'
-import { setInternalDispatch } from '../runtime/outbound.ts'
 import { loadWorker } from '../runtime/loader.ts'
+import { setInternalDispatch } from '../runtime/outbound.ts'
 import { prepareTable, table } from './edge-table.ts'
 import type { Env } from './env.ts'
-import { destinationOf, handleRequest, respondNoRoute } from './gateway.ts'
+import { destinationOf, handleInternal, handleRequest, respondNoRoute } from './gateway.ts'
 import { createRequestId, respondProblem, toKnownError } from './respond.ts'
 import { stateRole } from './roles.ts'
 import { pickByShare } from './split.ts'
@@ -47,7 +47,7 @@ function isPlatformHost(host: string, env: Env): boolean {
 setInternalDispatch((request, env, ctx) => {
   const { host, path } = destinationOf(request.url)
   const match = table.match(host, path)
-  if (match) return handleRequest(request, match, env, ctx)
+  if (match) return handleInternal(request, match, env, ctx)
   return table.serves(host) ? Promise.resolve(respondNoRoute(host)) : undefined
 })
 

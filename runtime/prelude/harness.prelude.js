@@ -32,6 +32,7 @@ const HANDLERS = freeze([
   'webSocketClose',
   'webSocketError',
 ])
+const MISSING = freeze(new NativeError('Handler does not export a scheduled() function.'))
 // A hostile getPrototypeOf trap can answer for ever.
 const MAX_DEPTH = 100
 
@@ -60,8 +61,9 @@ export function createHarness(user) {
       return true
     }
 
-    // For hosts without native delivery of events to a dynamic isolate.
-    async scheduled(event) {
+    // For hosts without native delivery of events to a dynamic isolate. Not named like a handler: workerd would
+    // call it natively.
+    async runScheduled(event) {
       let noRetry = false
       const controller = freeze({
         cron: event.cron,
@@ -75,10 +77,12 @@ export function createHarness(user) {
       let outcome = 'ok'
       let error = ''
       try {
-        await runScheduled(user.default, controller, this.env, this.ctx)
+        await callHandler(user.default, controller, this.env, this.ctx)
       } catch (reason) {
         outcome = 'exception'
         error = describeError(reason)
+        // As natively: another try would find no handler either.
+        if (reason === MISSING) noRetry = true
       }
       // The work may add more work.
       for (let i = 0; i < pending.count; i++) {
@@ -95,18 +99,14 @@ export function createHarness(user) {
   return freeze(Harness)
 }
 
-function runScheduled(target, controller, env, ctx) {
+function callHandler(target, controller, env, ctx) {
   if (extendsClass(target, WorkerEntrypoint)) {
     const instance = new target(ctx, env)
-    if (typeof instance.scheduled !== 'function') throw missing()
-    return instance.scheduled(controller, env, ctx)
+    if (typeof instance.scheduled !== 'function') throw MISSING
+    return instance.scheduled(controller, undefined, undefined)
   }
-  if (typeof target?.scheduled !== 'function') throw missing()
+  if (typeof target?.scheduled !== 'function') throw MISSING
   return target.scheduled(controller, env, ctx)
-}
-
-function missing() {
-  return new NativeError('Handler does not export a scheduled() function.')
 }
 
 /** Shadows `ctx.waitUntil` to see the promises. What goes through the importable `waitUntil` isn't seen. */

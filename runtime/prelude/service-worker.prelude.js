@@ -7,6 +7,7 @@ const indirectEval = eval
 const { apply, defineProperty, getOwnPropertyDescriptor, ownKeys, setPrototypeOf } = Reflect
 const NativeEvent = Event
 const NativePromise = Promise
+const NativeResponse = Response
 const NativeTypeError = TypeError
 const Exception = DOMException
 const forward = fetch
@@ -14,6 +15,7 @@ const add = addEventListener
 const dispatch = dispatchEvent
 const scope = globalThis
 
+const EXECUTE = "Failed to execute 'respondWith' on 'FetchEvent':"
 const ALREADY = 'FetchEvent.respondWith() has already been called; it can only be called once.'
 const TOO_LATE =
   'Too late to call FetchEvent.respondWith(). It must be called synchronously in the event handler.'
@@ -22,8 +24,8 @@ const PREVENTED = 'preventDefault() called but respondWith() not called'
 
 class EventBase extends NativeEvent {
   #ctx
-  constructor(type, ctx, options) {
-    super(type, options)
+  constructor(type, ctx) {
+    super(type)
     this.#ctx = ctx
   }
   waitUntil(promise) {
@@ -36,18 +38,29 @@ const waitUntilMember = getOwnPropertyDescriptor(EventBase.prototype, 'waitUntil
 class RequestEvent extends EventBase {
   #ctx
   #request
+  #prevented = false
   #state = 'open'
   #response
   constructor(request, ctx) {
-    super('fetch', ctx, { cancelable: true })
+    super('fetch', ctx)
     this.#ctx = ctx
     this.#request = request
   }
   get request() {
     return this.#request
   }
+  // As natively: not cancelable, and can be prevented all the same.
+  get defaultPrevented() {
+    return this.#prevented
+  }
+  preventDefault() {
+    this.#prevented = true
+  }
   respondWith(response) {
-    this.preventDefault()
+    if (!(response instanceof NativeResponse) && typeof response?.then !== 'function') {
+      throw new NativeTypeError(`${EXECUTE} parameter 1 is not of type 'Promise'.`)
+    }
+    this.#prevented = true
     if (this.#state === 'called') throw new Exception(ALREADY, 'InvalidStateError')
     if (this.#state === 'closed') throw new Exception(TOO_LATE, 'InvalidStateError')
     this.#state = 'called'
@@ -94,7 +107,7 @@ function inherit(ours, native) {
 }
 
 /**
- * Evaluates the script with its bindings as globals, and gives the handlers that a module Worker would export.
+ * Evaluates the script with its bindings as globals, and gives the exports that a module Worker would have.
  * `parts` are the bindings whose values are modules of the upload (wasm, text, data).
  */
 export function runServiceWorker(source, name, parts) {
@@ -114,10 +127,10 @@ export function runServiceWorker(source, name, parts) {
     scope.addEventListener = add
   }
 
-  const handlers = {}
-  if (types.has('fetch')) handlers.fetch = handleFetch
-  if (types.has('scheduled')) handlers.scheduled = handleScheduled
-  return handlers
+  const exports = { __proto__: null }
+  if (types.has('fetch')) exports.default = { fetch: handleFetch }
+  if (types.has('scheduled')) exports.default = { ...exports.default, scheduled: handleScheduled }
+  return exports
 }
 
 function handleFetch(request, _env, ctx) {
@@ -126,7 +139,7 @@ function handleFetch(request, _env, ctx) {
   const response = RequestEvent.close(event)
   if (response) {
     return response.then(value => {
-      if (value instanceof Response) return value
+      if (value instanceof NativeResponse) return value
       throw new NativeTypeError('FetchEvent.respondWith() expects a Response or a promise of one.')
     })
   }

@@ -46,6 +46,7 @@ export const ERRORS = {
     { retryable: true },
   ),
   ERR_CONCURRENCY_LIMIT: entry(503, 'function', 'Retry after the time in Retry-After.', { retryable: true }),
+  ERR_LOOP: entry(508, 'function', 'Stop functions from forwarding a request to each other in a circle.'),
   ERR_BODY_TOO_LARGE: entry(413, 'caller', 'Send a smaller body.'),
   ERR_BAD_REQUEST: entry(400, 'caller', 'See the message.'),
   ERR_STATE_UNAVAILABLE: entry(503, 'platform', 'Retry shortly.', { retryable: true }),
@@ -165,7 +166,22 @@ export const ERRORS = {
     cloudflareCode: 10009,
   }),
   ERR_KV_REQUEST: entry(400, 'caller', 'See the message.', { cloudflareCode: 10012 }),
-  ERR_KV_VALUE_TOO_LARGE: entry(413, 'caller', 'Store at most 25 MiB per value.', { cloudflareCode: 10048 }),
+  ERR_KV_VALUE_TOO_LARGE: entry(413, 'caller', 'Store at most 25 MiB per value.', { cloudflareCode: 10024 }),
+  ERR_KV_KEY: entry(400, 'caller', 'Use a key other than the empty text, "." and "..".', {
+    cloudflareCode: 10042,
+  }),
+  ERR_KV_KEY_TOO_LONG: entry(414, 'caller', 'Use a key of at most 504 bytes.', { cloudflareCode: 10030 }),
+  ERR_KV_EXPIRATION: entry(400, 'caller', 'Expire at least 60 seconds in the future.', {
+    cloudflareCode: 10033,
+  }),
+  ERR_KV_EXPIRATION_TTL: entry(400, 'caller', 'Use a TTL of at least 60 seconds.', { cloudflareCode: 10034 }),
+  ERR_KV_METADATA: entry(400, 'caller', 'Send metadata as JSON of at most 1,024 bytes.', {
+    cloudflareCode: 10047,
+  }),
+  ERR_KV_LIMIT: entry(400, 'caller', 'Ask for 10 to 1,000 keys.', { cloudflareCode: 10028 }),
+  ERR_KV_CURSOR: entry(400, 'caller', 'Use the cursor of the page before, or none.', {
+    cloudflareCode: 10041,
+  }),
   ERR_TAIL_NOT_FOUND: entry(404, 'caller', 'Start a new tail.', { cloudflareCode: 10013 }),
   ERR_TAIL_LIMIT: entry(429, 'caller', 'Close another live log of the script.', { retryable: true }),
   ERR_ACCOUNT_NOT_FOUND: entry(404, 'caller', 'List the accounts with `skerry account list`.', {

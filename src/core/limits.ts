@@ -4,6 +4,8 @@ export const LIMITS = {
   wallClockMs: 30_000,
   /** Invocations of one script waiting for their response head at once, per edge. Gateway. */
   concurrency: 100,
+  /** Times one request may be passed on between functions by their public host names. Gateway. */
+  internalHops: 16,
   /** A request's body. Gateway. Cloudflare's Free and Pro plans: 100 MB. */
   requestBodyBytes: 100 * 1000 * 1000,
   /** Subrequests of one isolate per second-long window are not limited; per invocation Cloudflare allows 1,000. */
@@ -22,7 +24,8 @@ export const LIMITS = {
   kvValueBytes: 25 * 1024 * 1024,
   kvMetadataBytes: 1024,
   kvMinTtlSeconds: 60,
-  kvBulkKeys: 1000,
+  /** Keys of one bulk write or delete through the API, as Cloudflare's; wrangler sends 1,000. Control plane. */
+  kvBulkKeys: 10_000,
   cronsPerScript: 250,
   /** Subrequests of one script that wait for a response head, and its open sockets, at once, per edge. Cloudflare: 6 per invocation. runtime/outbound.ts. */
   outboundConcurrency: 600,

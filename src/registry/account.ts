@@ -1,14 +1,15 @@
 import { DurableObject } from 'cloudflare:workers'
 import { SkerryError } from '../core/errors.ts'
-import type { Manifest, SecretBinding, StoredBinding } from '../core/manifest.ts'
-import type { AccountChanges, EdgeVersion, ScriptEntry } from '../core/routing.ts'
+import type { Manifest, StoredBinding } from '../core/manifest.ts'
+import type { AccountChanges, EdgeVersion } from '../core/routing.ts'
 import type { StateEnv } from '../env.ts'
 import { edgeRoles } from '../roles.ts'
+import { readChanges, toEdgeVersion } from './changes.ts'
 import {
   currentDeployment,
-  deleteDeployments,
   DEPLOYMENTS_SCHEMA,
   type DeploymentRecord,
+  deleteDeployments,
   insertDeployment,
   listDeployments,
   type Share,
@@ -21,7 +22,9 @@ import {
   type KvNamespaceRecord,
   listKvNamespaces,
   renameKvNamespace,
+  resolveKvPrefixes,
 } from './kv-namespaces.ts'
+import { META_SCHEMA, Meta } from './meta.ts'
 import {
   deleteDomain,
   deleteRoute,
@@ -29,23 +32,22 @@ import {
   insertRoute,
   listRoutes,
   type NewRoute,
-  type RouteRecord,
   ROUTES_SCHEMA,
+  type RouteRecord,
   usesHost,
 } from './routes.ts'
 import { migrate } from './schema.ts'
 import {
   deleteScript,
   findScript,
-  listRemovedSince,
   listScripts,
-  listScriptsSince,
-  type ScriptRecord,
   SCRIPTS_SCHEMA,
+  type ScriptRecord,
   type ScriptSettings,
   touchScript,
   updateScript,
 } from './scripts.ts'
+import { applySecrets, type SecretEdits } from './secret-changes.ts'
 import { checkServices } from './services.ts'
 import {
   type Author,
@@ -60,8 +62,8 @@ import {
   latestVersion,
   listVersions,
   mergeBindings,
-  type VersionRecord,
   VERSIONS_SCHEMA,
+  type VersionRecord,
 } from './versions.ts'
 
 /** A new version, as the control plane brings it: probed, its modules stored, its secrets encrypted. */
@@ -78,9 +80,9 @@ export interface NewVersion {
   readonly settings?: ScriptSettings
 }
 
-/** Secrets to set, or to delete where `null`. */
+/** A change of secrets. */
 export interface SecretChange {
-  readonly secrets: Readonly<Record<string, SecretBinding | null>>
+  readonly secrets: SecretEdits
   readonly annotations: Readonly<Record<string, string>>
   readonly author: Author
   /** Deploy the resulting version; then the latest version must be the deployed one. */
@@ -95,14 +97,15 @@ export interface SecretChange {
  */
 export class Account extends DurableObject<StateEnv> {
   readonly #sql: SqlStorage
-  #identity: { id: string; workersDomain: string } | undefined
+  readonly #meta: Meta
 
   constructor(ctx: DurableObjectState, env: StateEnv) {
     super(ctx, env)
     this.#sql = ctx.storage.sql
+    this.#meta = new Meta(this.#sql)
     migrate(ctx.storage, [
       [
-        'CREATE TABLE meta (key TEXT PRIMARY KEY, value)',
+        META_SCHEMA,
         SCRIPTS_SCHEMA,
         VERSIONS_SCHEMA,
         DEPLOYMENTS_SCHEMA,
@@ -114,12 +117,8 @@ export class Account extends DurableObject<StateEnv> {
 
   /** Tells the object whose it is; called by the control plane and by the snapshot before anything else. */
   identify(id: string, workersDomain: string): void {
-    this.#identity = { id, workersDomain }
-    this.#sql.exec(
-      "INSERT OR REPLACE INTO meta VALUES ('account_id', ?), ('workers_domain', ?)",
-      id,
-      workersDomain,
-    )
+    this.#meta.set('account_id', id)
+    this.#meta.set('workers_domain', workersDomain)
   }
 
   // Scripts
@@ -156,7 +155,7 @@ export class Account extends DurableObject<StateEnv> {
       deleteDeployments(this.#sql, name)
       deleteVersions(this.#sql, name)
       deleteScript(this.#sql, name, revision)
-      this.#routesChanged(revision)
+      this.#meta.set('routes_revision', revision)
     })
   }
 
@@ -191,30 +190,32 @@ export class Account extends DurableObject<StateEnv> {
    *
    * @throws ERR_BINDING_INHERIT, ERR_SERVICE_TARGET, ERR_SERVICE_ENTRYPOINT, ERR_KV_NAMESPACE_NOT_FOUND
    */
-  async addVersion(script: string, upload: NewVersion): Promise<VersionRecord> {
-    return this.#addVersion(script, upload, previous =>
-      mergeBindings(previous?.manifest.bindings ?? [], upload.bindings, upload.keepTypes),
-    )
+  addVersion(script: string, upload: NewVersion): Promise<VersionRecord> {
+    return this.#addVersion(script, upload, previous => {
+      const before = previous?.manifest.bindings ?? []
+      const manifest = {
+        ...upload.manifest,
+        bindings: mergeBindings(before, upload.bindings, upload.keepTypes),
+      }
+      checkServices(this.#sql, script, manifest)
+      return { manifest, kvPrefixes: resolveKvPrefixes(this.#sql, manifest.bindings) }
+    })
   }
 
   /**
    * Sets and deletes secrets by making a version that differs from the latest only in them.
    *
-   * @throws ERR_SCRIPT_NOT_FOUND, ERR_SECRET_UNDEPLOYED, ERR_SECRET_NOT_FOUND
+   * @throws ERR_SCRIPT_NOT_FOUND, ERR_SECRET_UNDEPLOYED, ERR_SECRET_NOT_FOUND, ERR_BINDING_TAKEN
    */
-  async changeSecrets(script: string, change: SecretChange): Promise<VersionRecord> {
-    const latest = latestVersion(this.#sql, script)
-    if (!latest) throw scriptNotFound()
-    return this.#addVersion(script, { ...latest, ...change, source: 'api' }, previous => {
+  changeSecrets(script: string, change: SecretChange): Promise<VersionRecord> {
+    return this.#addVersion(script, { ...change, source: 'api' }, previous => {
       if (!previous) throw scriptNotFound()
       const live = currentDeployment(this.#sql, script)?.versions ?? []
       if (change.deploy && live.length > 0 && !live.some(({ version_id }) => version_id === previous.id)) {
-        throw new SkerryError(
-          'ERR_SECRET_UNDEPLOYED',
-          'Secret edit failed. You attempted to modify a secret, but the latest version of your Worker isn\'t currently deployed. Please ensure that the latest version of your Worker is fully deployed (wrangler versions deploy) before modifying secrets. Alternatively, you can use the "wrangler versions secret" commands to modify secrets on the latest version.',
-        )
+        throw secretUndeployed()
       }
-      return applySecrets(previous.manifest.bindings, change.secrets)
+      const bindings = applySecrets(previous.manifest.bindings, change.secrets)
+      return { manifest: { ...previous.manifest, bindings }, kvPrefixes: previous.kvPrefixes }
     })
   }
 
@@ -252,7 +253,7 @@ export class Account extends DurableObject<StateEnv> {
     return this.#commit(revision => {
       this.#requireScript(script)
       deleteRoutesOf(this.#sql, script, false)
-      this.#routesChanged(revision)
+      this.#meta.set('routes_revision', revision)
       return routes.map(route => insertRoute(this.#sql, route))
     })
   }
@@ -263,7 +264,7 @@ export class Account extends DurableObject<StateEnv> {
       this.#requireScript(script)
       deleteRoutesOf(this.#sql, script, true)
       if (takeOver) for (const { pattern } of domains) deleteDomain(this.#sql, pattern)
-      this.#routesChanged(revision)
+      this.#meta.set('routes_revision', revision)
       return domains.map(domain => insertRoute(this.#sql, domain))
     })
   }
@@ -272,14 +273,14 @@ export class Account extends DurableObject<StateEnv> {
   addRoute(route: NewRoute): Promise<RouteRecord> {
     return this.#commit(revision => {
       if (route.script) this.#requireScript(route.script)
-      this.#routesChanged(revision)
+      this.#meta.set('routes_revision', revision)
       return insertRoute(this.#sql, route)
     })
   }
 
   removeRoute(id: string): Promise<RouteRecord | undefined> {
     return this.#commit(revision => {
-      this.#routesChanged(revision)
+      this.#meta.set('routes_revision', revision)
       return deleteRoute(this.#sql, id)
     })
   }
@@ -320,36 +321,7 @@ export class Account extends DurableObject<StateEnv> {
 
   /** What changed after a revision; 0 = everything. */
   changes(from: number): AccountChanges {
-    const { id, workersDomain } = this.#whoami()
-    return {
-      accountId: id,
-      workersDomain,
-      from,
-      to: this.#number('revision'),
-      scripts: listScriptsSince(this.#sql, from).map(script => this.#toEntry(script)),
-      removed: from === 0 ? [] : listRemovedSince(this.#sql, from),
-      ...((from === 0 || this.#number('routes_revision') > from) && {
-        routes: listRoutes(this.#sql).map(({ pattern, script, custom_domain }) => ({
-          pattern,
-          script,
-          customDomain: custom_domain === 1,
-        })),
-      }),
-    }
-  }
-
-  #toEntry(script: ScriptRecord): ScriptEntry {
-    const shares = currentDeployment(this.#sql, script.name)?.versions ?? []
-    return {
-      name: script.name,
-      workersDev: script.workers_dev === 1,
-      previews: script.previews === 1,
-      tailingUntilMs: script.tailing_until_ms,
-      versions: shares.flatMap(({ version_id, percentage }) => {
-        const version = findVersion(this.#sql, script.name, version_id)
-        return version ? [toEdgeVersion(version, percentage)] : []
-      }),
-    }
+    return readChanges(this.#sql, this.#meta, from)
   }
 
   /**
@@ -358,29 +330,25 @@ export class Account extends DurableObject<StateEnv> {
    */
   async #addVersion(
     script: string,
-    upload: Omit<NewVersion, 'bindings' | 'keepTypes'>,
-    merge: (previous: VersionRecord | undefined) => StoredBinding[],
+    by: Omit<NewVersion, 'manifest' | 'bindings' | 'keepTypes'>,
+    make: (previous: VersionRecord | undefined) => Pick<VersionRecord, 'manifest' | 'kvPrefixes'>,
   ): Promise<VersionRecord> {
     const id = crypto.randomUUID()
-    const { accountId } = { accountId: this.#whoami().id }
+    const accountId = this.#meta.text('account_id')
     for (;;) {
       const previous = latestVersion(this.#sql, script)
-      const manifest: Manifest = { ...upload.manifest, bindings: merge(previous) }
-      const kvPrefixes = this.#kvPrefixes(manifest.bindings)
-      checkServices(this.#sql, script, manifest)
-      const content = { id, manifest, annotations: upload.annotations, kvPrefixes }
+      const content = { id, annotations: by.annotations, ...make(previous) }
       const isolate = await isolateDigest({ accountId, script }, content)
       if (latestVersion(this.#sql, script)?.id !== previous?.id) continue
       return this.#commit(revision => {
         touchScript(this.#sql, script, revision, Date.now())
-        if (upload.settings) updateScript(this.#sql, script, upload.settings)
+        if (by.settings) updateScript(this.#sql, script, by.settings)
         insertVersion(
           this.#sql,
-          { ...content, script, isolate, source: upload.source, author: upload.author },
+          { ...content, script, isolate, source: by.source, author: by.author },
           Date.now(),
         )
-        if (upload.deploy)
-          this.#insertDeployment(script, [{ version_id: id, percentage: 100 }], upload, revision)
+        if (by.deploy) this.#insertDeployment(script, [{ version_id: id, percentage: 100 }], by, revision)
         return findVersion(this.#sql, script, id) as VersionRecord
       })
     }
@@ -399,26 +367,10 @@ export class Account extends DurableObject<StateEnv> {
     return currentDeployment(this.#sql, script) as DeploymentRecord
   }
 
-  #kvPrefixes(bindings: readonly StoredBinding[]): Record<string, string> {
-    const prefixes: Record<string, string> = {}
-    for (const binding of bindings) {
-      if (binding.type !== 'kv_namespace') continue
-      const namespace = getKvNamespace(this.#sql, binding.namespace_id)
-      if (!namespace) {
-        throw new SkerryError(
-          'ERR_KV_NAMESPACE_MISSING',
-          `KV namespace '${binding.namespace_id}' of the binding '${binding.name}' is not valid: the account has no namespace with that id.`,
-        )
-      }
-      prefixes[binding.namespace_id] = namespace.prefix
-    }
-    return prefixes
-  }
-
   async #commit<T>(change: (revision: number) => T): Promise<T> {
     const { value, from } = this.ctx.storage.transactionSync(() => {
-      const from = this.#number('revision')
-      this.#set('revision', from + 1)
+      const from = this.#meta.number('revision')
+      this.#meta.set('revision', from + 1)
       return { value: change(from + 1), from }
     })
     await this.#push(this.changes(from))
@@ -432,34 +384,10 @@ export class Account extends DurableObject<StateEnv> {
     await Promise.race([Promise.allSettled(pushes), giveUp])
   }
 
-  #routesChanged(revision: number): void {
-    this.#set('routes_revision', revision)
-  }
-
   #requireScript(name: string): ScriptRecord {
     const script = findScript(this.#sql, name)
     if (!script) throw scriptNotFound()
     return script
-  }
-
-  #whoami(): { id: string; workersDomain: string } {
-    this.#identity ??= {
-      id: String(this.#read('account_id')),
-      workersDomain: String(this.#read('workers_domain')),
-    }
-    return this.#identity
-  }
-
-  #read(key: string): SqlStorageValue | undefined {
-    return this.#sql.exec('SELECT value FROM meta WHERE key = ?', key).toArray()[0]?.value
-  }
-
-  #number(key: string): number {
-    return Number(this.#read(key) ?? 0)
-  }
-
-  #set(key: string, value: number): void {
-    this.#sql.exec('INSERT OR REPLACE INTO meta VALUES (?, ?)', key, value)
   }
 }
 
@@ -471,36 +399,15 @@ export function scriptNotFound(): SkerryError {
   return new SkerryError('ERR_SCRIPT_NOT_FOUND', 'This Worker does not exist on your account.')
 }
 
+/** wrangler knows it by its code, and explains. */
+function secretUndeployed(): SkerryError {
+  return new SkerryError(
+    'ERR_SECRET_UNDEPLOYED',
+    "Secret edit failed. You attempted to modify a secret, but the latest version of your Worker isn't currently deployed. Deploy the latest version first, or edit secrets with the `wrangler versions secret` commands.",
+  )
+}
+
 /** @see scriptNotFound */
 export function versionNotFound(id: string): SkerryError {
   return new SkerryError('ERR_VERSION_NOT_FOUND', `The script has no version "${id}".`)
-}
-
-function toEdgeVersion(version: VersionRecord, percentage: number): EdgeVersion {
-  const { manifest } = version
-  const main = manifest.exports.find(({ name }) => name === 'default')
-  return {
-    id: version.id,
-    isolate: version.isolate,
-    percentage,
-    reads: manifest.reads,
-    hasFetch: main?.handlers.includes('fetch') ?? false,
-  }
-}
-
-function applySecrets(bindings: readonly StoredBinding[], secrets: SecretChange['secrets']): StoredBinding[] {
-  for (const [name, secret] of Object.entries(secrets)) {
-    const present = bindings.find(binding => binding.name === name)
-    if (secret === null && present?.type !== 'secret_text') {
-      throw new SkerryError('ERR_SECRET_NOT_FOUND', `Secret not found: the script has no secret "${name}".`)
-    }
-    if (secret && present && present.type !== 'secret_text') {
-      throw new SkerryError(
-        'ERR_BINDING_TAKEN',
-        `Binding name '${name}' already in use. Please use a different name and try again.`,
-      )
-    }
-  }
-  const set = Object.values(secrets).filter(secret => secret !== null)
-  return [...bindings.filter(({ name }) => !Object.hasOwn(secrets, name)), ...set]
 }

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
-import type { StateEnv } from '../env.ts'
 import { SkerryError } from '../core/errors.ts'
-import { type AccountRecord, ACCOUNTS_SCHEMA, findAccount, insertAccount, listAccounts } from './accounts.ts'
+import type { StateEnv } from '../env.ts'
+import { ACCOUNTS_SCHEMA, type AccountRecord, findAccount, insertAccount, listAccounts } from './accounts.ts'
 import { claimHosts, HOSTS_SCHEMA, hostTaken, releaseHosts } from './hosts.ts'
 import { migrate } from './schema.ts'
 import {
@@ -11,9 +11,9 @@ import {
   hashToken,
   insertToken,
   listTokens,
+  TOKENS_SCHEMA,
   type TokenRecord,
   type TokenRole,
-  TOKENS_SCHEMA,
 } from './tokens.ts'
 
 /** What the control plane must know about a caller. */

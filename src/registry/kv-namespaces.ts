@@ -1,4 +1,5 @@
 import { SkerryError } from '../core/errors.ts'
+import type { StoredBinding } from '../core/manifest.ts'
 
 /** The account's KV namespaces. */
 export const KV_NAMESPACES_SCHEMA = `CREATE TABLE IF NOT EXISTS kv_namespaces (
@@ -42,6 +43,31 @@ export function listKvNamespaces(sql: SqlStorage): KvNamespaceRecord[] {
 /** The namespace of an id, if the account has it. */
 export function getKvNamespace(sql: SqlStorage, id: string): KvNamespaceRecord | undefined {
   return sql.exec<Row>('SELECT * FROM kv_namespaces WHERE id = ?', id).toArray()[0]
+}
+
+/**
+ * The key prefix of each namespace that bindings name, by id.
+ *
+ * @throws ERR_KV_NAMESPACE_MISSING
+ */
+export function resolveKvPrefixes(
+  sql: SqlStorage,
+  bindings: readonly StoredBinding[],
+): Record<string, string> {
+  const prefixes: Record<string, string> = {}
+  for (const binding of bindings) {
+    if (binding.type !== 'kv_namespace') continue
+    const id = binding.namespace_id
+    const prefix = getKvNamespace(sql, id)?.prefix
+    if (!prefix) {
+      throw new SkerryError(
+        'ERR_KV_NAMESPACE_MISSING',
+        `KV namespace '${id}' of the binding '${binding.name}' is not valid: the account has no namespace with that id.`,
+      )
+    }
+    prefixes[id] = prefix
+  }
+  return prefixes
 }
 
 /** Gives a namespace another title. @throws ERR_KV_NAMESPACE_NOT_FOUND, ERR_KV_TITLE_TAKEN */

@@ -1,5 +1,5 @@
-import type { Binding, SecretBinding, StoredBinding } from '../core/manifest.ts'
 import { toHex } from '../core/ids.ts'
+import type { Binding, SecretBinding, StoredBinding } from '../core/manifest.ts'
 
 /**
  * Encrypts a secret for storage: AES-256-GCM with a random 96-bit nonce; the binding's name is authenticated

@@ -20,7 +20,9 @@ export default {
     const { hostname, pathname } = new URL(request.url)
     const answer = result => Response.json({ success: true, errors: [], messages: [], result })
     if (pathname === '/healthz') {
-      return hostname === env.SKERRY_DOMAIN ? Response.json({ status: 'ok' }) : new Response(null, { status: 404 })
+      return hostname === env.SKERRY_DOMAIN
+        ? Response.json({ status: 'ok' })
+        : new Response(null, { status: 404 })
     }
     if (pathname === '/env') {
       const kinds = Object.entries(env).map(([name, value]) => [name, isText(value) ? value : typeof value])
@@ -32,10 +34,16 @@ export default {
       return Response.json([await env.KV.get('key'), await env.CODE.get('key')])
     }
     if (request.headers.get('authorization') !== `Bearer ${env.ADMIN_TOKEN}`) {
-      return Response.json({ success: false, errors: [{ code: 10000, message: 'Authentication error' }] }, { status: 401 })
+      return Response.json(
+        { success: false, errors: [{ code: 10000, message: 'Authentication error' }] },
+        { status: 401 },
+      )
     }
     if (pathname === '/client/v4/accounts') {
-      return answer([{ id: 'a'.repeat(32), name: 'other' }, { id: 'b'.repeat(32), name: 'main', settings: { default: true } }])
+      return answer([
+        { id: 'a'.repeat(32), name: 'other' },
+        { id: 'b'.repeat(32), name: 'main', settings: { default: true } },
+      ])
     }
     if (request.method === 'PUT') {
       const form = await request.formData()
@@ -47,5 +55,5 @@ export default {
       return answer(await Promise.all(keys.map(async ({ name }) => [name, await env.KV.get(name)])))
     }
     return new Response('unknown', { status: 404 })
-  }
+  },
 }

@@ -7,7 +7,7 @@ import { runUp } from '../../host/up.ts'
 try {
   await runUp(resolveHostOptions(process.env, process.cwd()), {
     workerEntry: process.env.TEST_WORKER ?? join(import.meta.dirname, 'stand-in-worker.js'),
-    helloModule: process.env.TEST_HELLO ?? join(import.meta.dirname, 'stand-in-hello.js')
+    helloModule: process.env.TEST_HELLO ?? join(import.meta.dirname, 'stand-in-hello.js'),
   })
 } catch (error) {
   if (!(error instanceof Failure)) throw error

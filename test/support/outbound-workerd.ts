@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ export interface WorkerdSpec {
   readonly bindings: string
   /** Cap'n Proto text of further fields of the Worker, e.g. `durableObjectNamespaces = […]`. */
   readonly fields?: readonly string[]
-  /** Cap'n Proto text of further services. */
+  /** Cap'n Proto text of further services; a disk may name the directory `data`. */
   readonly services?: readonly string[]
 }
 
@@ -60,6 +60,7 @@ const config :Workerd.Config = (
   services = [${[`(name = "main", worker = (${worker.join(', ')}))`, ...services].join(', ')}],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")]
 );`
+  await mkdir(join(directory, 'data'))
   await writeFile(join(directory, 'config.capnp'), config)
   return run(directory)
 }

@@ -1,3 +1,4 @@
+import type { ServiceConfig } from '../../host/config.ts'
 import type { ProbeResult } from '../../runtime/probe.ts'
 import type { ExportRef, ModuleType } from '../../src/core/manifest.ts'
 import type { EventResult } from '../../src/core/outcome.ts'
@@ -9,13 +10,22 @@ export interface ScriptSource extends Omit<TestScript, 'modules' | 'mainModule'>
   readonly modules: Readonly<Record<string, string | readonly [ModuleType, string | Uint8Array]>>
 }
 
+/** `entrypoint` in the headers names an entrypoint of the script. */
+export interface RequestOptions {
+  readonly method?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string
+}
+
 /** A workerd whose main Worker loads scripts as the platform does; see `test/worker/runtime.ts`. */
 export interface RuntimeHost extends Workerd {
   probe(source: ScriptSource | string): Promise<ProbeResult>
   /** Probes and keeps a script; a failed probe throws its message. */
   deploy(name: string, source: ScriptSource | string): Promise<ExportRef[]>
   /** The text of a deployed script's answer; with the status in front unless it is 200. */
-  run(name: string, path?: string, headers?: Record<string, string>): Promise<string>
+  run(name: string, path?: string, init?: RequestOptions): Promise<string>
+  /** The same of a native script. */
+  runNative(name: string, path?: string, init?: RequestOptions): Promise<string>
   /** A call of the harness, over JSON. */
   call<T = EventResult>(
     verb: 'describe' | 'evict' | 'scheduled' | 'native-scheduled',
@@ -25,24 +35,38 @@ export interface RuntimeHost extends Workerd {
   loads(): Promise<number>
 }
 
-/** Starts that workerd; `workers` run beside it, unloaded, to compare with. */
-export async function startRuntimeHost(
-  workers: Readonly<Record<string, TestWorker>> = {},
-): Promise<RuntimeHost> {
+/** What workerd runs by itself beside it, to compare with; each answers under `/native/<name>/`. */
+export interface NativeScripts {
+  readonly workers?: Readonly<Record<string, TestWorker>>
+  /** Scripts in service-worker syntax. */
+  readonly scripts?: Readonly<Record<string, { readonly source: string; readonly compatibilityDate: string }>>
+}
+
+/** Starts that workerd. */
+export async function startRuntimeHost({
+  workers = {},
+  scripts = {},
+}: NativeScripts = {}): Promise<RuntimeHost> {
   const host = await startWorkerd({
     modules: { 'worker.js': await bundleModule('test/worker/runtime.ts') },
     compatibilityFlags: ['experimental', 'service_binding_extra_handlers'],
     bindings: [
       { name: 'LOADER', workerLoader: { id: 'functions' } },
-      ...Object.keys(workers).map(name => ({ name, service: name })),
+      ...Object.keys({ ...workers, ...scripts }).map(name => ({ name, service: name })),
     ],
     workers,
+    services: Object.entries(scripts).map(([name, script]) => toScriptService(name, script)),
   })
   const post = async (path: string, body: unknown): Promise<unknown> => {
     const response = await host.fetch(path, { method: 'POST', body: JSON.stringify(body) })
     const text = await response.text()
     if (response.status !== 200) throw new Error(text)
     return JSON.parse(text)
+  }
+  const read = async (path: string, init?: RequestOptions): Promise<string> => {
+    const response = await host.fetch(path, init)
+    const text = await response.text()
+    return response.status === 200 ? text : `${response.status} ${text}`
   }
   return {
     ...host,
@@ -52,14 +76,25 @@ export async function startRuntimeHost(
       if (!result.ok) throw new Error(result.message)
       return result.exports
     },
-    run: async (name, path = '/', headers = {}) => {
-      const response = await host.fetch(`/run/${name}${path}`, { headers })
-      const text = await response.text()
-      return response.status === 200 ? text : `${response.status} ${text}`
-    },
+    run: (name, path, init) => read(`/run/${name}${path ?? '/'}`, init),
+    runNative: (name, path, init) => read(`/native/${name}${path ?? '/'}`, init),
     call: async (verb, name) => (await post(`/${verb}/${name}`, {})) as never,
     loads: async () => (await post('/loads', {})) as number,
   }
+}
+
+function toScriptService(
+  name: string,
+  script: { readonly source: string; readonly compatibilityDate: string },
+): ServiceConfig {
+  const worker = {
+    serviceWorkerScript: script.source,
+    compatibilityDate: script.compatibilityDate,
+    bindings: [{ name: 'GREETING', text: 'hello' }],
+    globalOutbound: { name: 'main', entrypoint: 'Origin' },
+  }
+  // The platform's own configurations have only modules.
+  return { name, worker } as unknown as ServiceConfig
 }
 
 function toScript(source: ScriptSource | string): TestScript {

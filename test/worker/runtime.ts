@@ -23,6 +23,8 @@ export interface TestScript {
 
 interface Env {
   readonly LOADER: WorkerLoader
+  /** Scripts that workerd runs by itself, to compare with. */
+  readonly [native: string]: Fetcher | WorkerLoader
 }
 
 interface Deployed {
@@ -55,6 +57,12 @@ export default {
       return Response.json(await deploy(name, (await request.json()) as TestScript, env, ctx))
     if (verb === 'loads') return Response.json(loads)
 
+    const forwarded = new Request(`${url.origin}/${rest.join('/')}${url.search}`, request)
+    if (verb === 'native') {
+      return (env[name] as Fetcher)
+        .fetch(forwarded)
+        .catch((error: Error) => new Response(`${error}`, { status: 500 }))
+    }
     const target = deployed.get(name)
     if (!target) return new Response('no such script', { status: 404 })
     const worker = env.LOADER.get(target.id, () => {
@@ -64,9 +72,7 @@ export default {
     try {
       switch (verb) {
         case 'run':
-          return await worker
-            .getEntrypoint(request.headers.get('entrypoint') ?? undefined)
-            .fetch(new Request(`${url.origin}/${rest.join('/')}${url.search}`, request))
+          return await worker.getEntrypoint(request.headers.get('entrypoint') ?? undefined).fetch(forwarded)
         case 'describe':
           return Response.json(await describeExports(worker))
         case 'evict':
@@ -80,7 +86,7 @@ export default {
           )
       }
     } catch (error) {
-      return new Response(String((error as Error).stack ?? error), { status: 500 })
+      return new Response(`${error}`, { status: 500 })
     }
     return new Response('no such verb', { status: 404 })
   },

@@ -1,0 +1,53 @@
+import type { AccountChanges, EdgeVersion, ScriptEntry } from '../core/routing.ts'
+import { currentDeployment } from './deployments.ts'
+import type { Meta } from './meta.ts'
+import { listRoutes } from './routes.ts'
+import { listRemovedSince, listScriptsSince, type ScriptRecord } from './scripts.ts'
+import { findVersion, type VersionRecord } from './versions.ts'
+
+/** What edges must learn of an account after a revision; 0 = everything. */
+export function readChanges(sql: SqlStorage, meta: Meta, from: number): AccountChanges {
+  const routesChanged = from === 0 || meta.number('routes_revision') > from
+  return {
+    accountId: meta.text('account_id'),
+    workersDomain: meta.text('workers_domain'),
+    from,
+    to: meta.number('revision'),
+    scripts: listScriptsSince(sql, from).map(script => toEntry(sql, script)),
+    removed: from === 0 ? [] : listRemovedSince(sql, from),
+    ...(routesChanged && {
+      routes: listRoutes(sql).map(({ pattern, script, custom_domain }) => ({
+        pattern,
+        script,
+        customDomain: custom_domain === 1,
+      })),
+    }),
+  }
+}
+
+/** A version as edges know it. */
+export function toEdgeVersion(version: VersionRecord, percentage: number): EdgeVersion {
+  const { manifest } = version
+  const main = manifest.exports.find(({ name }) => name === 'default')
+  return {
+    id: version.id,
+    isolate: version.isolate,
+    percentage,
+    reads: manifest.reads,
+    hasFetch: main?.handlers.includes('fetch') ?? false,
+  }
+}
+
+function toEntry(sql: SqlStorage, script: ScriptRecord): ScriptEntry {
+  const shares = currentDeployment(sql, script.name)?.versions ?? []
+  return {
+    name: script.name,
+    workersDev: script.workers_dev === 1,
+    previews: script.previews === 1,
+    tailingUntilMs: script.tailing_until_ms,
+    versions: shares.flatMap(({ version_id, percentage }) => {
+      const version = findVersion(sql, script.name, version_id)
+      return version ? [toEdgeVersion(version, percentage)] : []
+    }),
+  }
+}

@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import fc from 'fast-check'
+import { expect, onTestFinished, test } from 'vitest'
+import { type BindingConfig, Embedded, toCapnpText, toCapnpValue } from '../../host/config.ts'
+import { describeProcesses } from '../../host/topology.ts'
+import { findWorkerd } from '../../host/workerd.ts'
+import { createTempDir, get } from './platform.ts'
+
+test.each<[unknown, string]>([
+  ['plain', '"plain"'],
+  ['say "hi" \\ now', '"say \\"hi\\" \\\\ now"'],
+  ['line\nfeed\u0000', '"line\\x0afeed\\x00"'],
+  [[true, 2, 'x'], '[true, 2, "x"]'],
+  [{ name: 'a', absent: undefined, http: {} }, '(name = "a", http = ())'],
+  [{ esModule: new Embedded('worker.js') }, '(esModule = embed "worker.js")'],
+])('toCapnpValue(%j) is %s', (value, text) => {
+  expect(toCapnpValue(value)).toBe(text)
+})
+
+test('toCapnpValue() refuses what has no literal', () => {
+  expect(() => toCapnpValue({ a: null })).toThrow("no Cap'n Proto literal for null")
+})
+
+const INPUT = {
+  dataDir: '/data',
+  domain: 'localhost',
+  url: 'http://localhost:8787',
+  adopt: true,
+  allowPrivateEgress: false,
+}
+
+test('describeProcesses() describes one process that holds every role', () => {
+  const [description, ...others] = describeProcesses(INPUT)
+  expect(others).toEqual([])
+  expect(description && toCapnpText(description.config)).toMatchSnapshot()
+})
+
+test('describeProcesses() binds a way to private addresses only when the operator allows it', () => {
+  const textOf = (allowPrivateEgress: boolean) =>
+    describeProcesses({ ...INPUT, allowPrivateEgress })
+      .map(({ config }) => toCapnpText(config))
+      .join()
+  expect(textOf(false)).not.toContain('private')
+  expect(textOf(true)).toContain('allow = ["public", "private"]')
+  expect(textOf(true)).toContain('(name = "INTRANET", service = "intranet")')
+  expect(textOf(true)).toContain('globalOutbound = "internet"')
+})
+
+test('workerd reads every string as toCapnpText() was given it', { timeout: 20_000 }, async () => {
+  const nasty = [
+    '"',
+    '\\',
+    '\\"',
+    '\n\r\t',
+    '")]);',
+    '\u0001\u007f',
+    'é 漢 🦭',
+    '\\x41',
+    "'",
+    '# comment',
+    '\u2028',
+  ]
+  const random = fc.sample(fc.string({ unit: 'binary' }), { numRuns: 200, seed: 1 })
+  // workerd's text bindings end at a NUL.
+  const texts = [...nasty, ...random].map(text => text.toWellFormed().replaceAll('\0', ''))
+  expect(await readBack(texts)).toEqual(texts)
+})
+
+async function readBack(texts: string[]): Promise<string[]> {
+  const dir = createTempDir()
+  const bindings: BindingConfig[] = texts.map((text, i) => ({ name: `T${i}`, text }))
+  const worker = {
+    modules: [{ name: 'echo.js', esModule: new Embedded('echo.js') }],
+    compatibilityDate: '2026-11-01',
+    bindings,
+  }
+  writeFileSync(join(dir, 'echo.js'), 'export default { fetch: (request, env) => Response.json(env) }')
+  writeFileSync(
+    join(dir, 'c.capnp'),
+    toCapnpText({
+      services: [{ name: 'main', worker }],
+      sockets: [{ name: 'http', address: '127.0.0.1:0', http: {}, service: 'main' }],
+    }),
+  )
+  const child = spawn(findWorkerd(), ['serve', '--control-fd=3', join(dir, 'c.capnp')], {
+    stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const control = createInterface({ input: child.stdio[3] as Readable })
+  const [line] = (await once(control, 'line')) as [string]
+  const { port } = JSON.parse(line) as { port: number }
+  const env = JSON.parse((await get(port, '/')).body) as Record<string, string>
+  return texts.map((_, i) => env[`T${i}`] ?? '(absent)')
+}

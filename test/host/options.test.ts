@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { resolveHostOptions, toLocalUrl } from '../../host/options.ts'
+
+test('resolveHostOptions() has defaults for everything, and takes empty variables for absent', () => {
+  const expected = {
+    host: '127.0.0.1',
+    port: 8787,
+    dataDir: '/work/.skerry',
+    domain: 'localhost',
+    url: undefined,
+    adminToken: undefined,
+    adopt: true,
+    allowPrivateEgress: false,
+  }
+  expect(resolveHostOptions({}, '/work')).toEqual(expected)
+  expect(resolveHostOptions({ SKERRY_PORT: '', SKERRY_DOMAIN: '', SKERRY_ADMIN_TOKEN: '' }, '/work')).toEqual(
+    expected,
+  )
+})
+
+test.each([
+  ['SKERRY_PORT', '0', { port: 0 }],
+  ['SKERRY_PORT', '65535', { port: 65_535 }],
+  ['SKERRY_HOST', '0.0.0.0', { host: '0.0.0.0' }],
+  ['SKERRY_HOST', '::1', { host: '::1' }],
+  ['SKERRY_HOST', 'localhost', { host: 'localhost' }],
+  ['SKERRY_DATA_DIR', 'data', { dataDir: '/work/data' }],
+  ['SKERRY_DATA_DIR', '/var/lib/skerry', { dataDir: '/var/lib/skerry' }],
+  ['SKERRY_DOMAIN', 'Workers.Example.com', { domain: 'workers.example.com' }],
+  ['SKERRY_URL', 'https://workers.example.com/', { url: 'https://workers.example.com' }],
+  ['SKERRY_ADMIN_TOKEN', 't', { adminToken: 't' }],
+  ['SKERRY_ADOPT', '0', { adopt: false }],
+  ['SKERRY_ALLOW_PRIVATE_EGRESS', '1', { allowPrivateEgress: true }],
+])('resolveHostOptions() accepts %s=%s', (name, value, expected) => {
+  expect(resolveHostOptions({ [name]: value }, '/work')).toMatchObject(expected)
+})
+
+test.each([
+  ['SKERRY_PORT', '65536'],
+  ['SKERRY_PORT', '-1'],
+  ['SKERRY_PORT', '80a'],
+  ['SKERRY_PORT', '1e3'],
+  ['SKERRY_HOST', 'http://localhost'],
+  ['SKERRY_HOST', '127.0.0.1:8787'],
+  ['SKERRY_DOMAIN', '127.0.0.1'],
+  ['SKERRY_DOMAIN', 'example.com:8787'],
+  ['SKERRY_DOMAIN', `${'a'.repeat(64)}.com`],
+  ['SKERRY_DOMAIN', '-a.com'],
+  ['SKERRY_URL', 'workers.example.com'],
+  ['SKERRY_URL', 'https://example.com/path'],
+  ['SKERRY_URL', 'ftp://example.com'],
+  ['SKERRY_ADOPT', 'yes'],
+  ['SKERRY_ALLOW_PRIVATE_EGRESS', 'true'],
+])('resolveHostOptions() refuses %s=%s with exit code 2, naming variable, value and fix', (name, value) => {
+  expect(() => resolveHostOptions({ [name]: value }, '/work')).toThrow(
+    expect.objectContaining({
+      exitCode: 2,
+      message: expect.stringMatching(
+        new RegExp(
+          `^${name} is ${JSON.stringify(value).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')} but must be .+, e\\.g\\. .+\\.$`,
+        ),
+      ),
+    }),
+  )
+})
+
+test('resolveHostOptions() never repeats a bad admin token in its message', () => {
+  const attempt = () => resolveHostOptions({ SKERRY_ADMIN_TOKEN: 'two words' }, '/work')
+  expect(attempt).toThrow('SKERRY_ADMIN_TOKEN is "(9 characters)" but must be printable ASCII without spaces')
+})
+
+test.each([
+  ['127.0.0.1', 'http://127.0.0.1:80'],
+  ['0.0.0.0', 'http://127.0.0.1:80'],
+  ['::', 'http://[::1]:80'],
+  ['box.lan', 'http://box.lan:80'],
+])('toLocalUrl() of %s is %s', (host, url) => {
+  expect(toLocalUrl(host, 80)).toBe(url)
+})

@@ -15,6 +15,9 @@ interface Owner {
   readonly since: string
 }
 
+// Reachable as long as held: a database that is garbage collected is closed, and its lock gone.
+const held = new Set<DatabaseSync>()
+
 /**
  * Takes a data directory for this process.
  *
@@ -34,7 +37,12 @@ export function lockDataDir(dataDir: string): DataLock {
     since: new Date().toISOString(),
   }
   writeFileSync(ownerPath, `${JSON.stringify(owner)}\n`, { mode: 0o600 })
-  return { release: () => db.isOpen && db.close() }
+  held.add(db)
+  return {
+    release() {
+      if (held.delete(db)) db.close()
+    },
+  }
 }
 
 /** The pid of the process that runs on a data directory, if one does and says so. */

@@ -3,8 +3,12 @@ import { SkerryError } from '../src/core/errors.ts'
 import type { Binding, LoadableVersion, ModuleRef, PartBinding, StoredBinding } from '../src/core/manifest.ts'
 import { resolveFlags } from './compatibility.ts'
 import { PRELUDE_DIRECTORY } from './module-names.ts'
-import harness from './prelude/harness.prelude.js'
-import serviceWorker from './prelude/service-worker.prelude.js'
+import harnessSource from './prelude/harness.prelude.js'
+import serviceWorkerSource from './prelude/service-worker.prelude.js'
+
+// Every cold start reads them; their comments are for us.
+const harness = withoutComments(harnessSource)
+const serviceWorker = withoutComments(serviceWorkerSource)
 
 /** What of a version makes its code; `exports` are those recorded when it was uploaded. */
 export type CodeVersion = Pick<
@@ -178,6 +182,14 @@ function decode(bytes: Uint8Array): string {
 function toArrayBuffer(bytes: Uint8Array): ArrayBuffer {
   if (bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength) return bytes.buffer
   return new Uint8Array(bytes).buffer
+}
+
+/** Drops comments that have lines of their own, and indentation. */
+function withoutComments(source: string): string {
+  return source
+    .replace(/^\s*\/\*\*[\s\S]*?\*\/$/gm, '')
+    .replace(/^\s*(?:\/\/.*)?\n/gm, '')
+    .replace(/^ +/gm, '')
 }
 
 /** FNV-1a, 32 bits: tells two preludes apart, nothing more. */

@@ -13,7 +13,8 @@ const app = new Hono<Api>()
 app.use(async (c, next) => {
   c.set('requestId', createRequestId())
   await next()
-  c.header('skerry-request-id', c.var.requestId)
+  // Setting a header rebuilds the response, and a WebSocket wouldn't survive it.
+  if (c.res.status !== 101) c.header('skerry-request-id', c.var.requestId)
 })
 app.route('/client/v4', cloudflare)
 app.route('/api/v1', v1)

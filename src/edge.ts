@@ -3,6 +3,7 @@ import { bindEnv } from '../bindings/index.ts'
 import { loadWorker, readModules } from '../runtime/loader.ts'
 import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
 import type { InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
+import { LIMITS } from './core/limits.ts'
 import type { Binding, Program } from './core/manifest.ts'
 import type { EventResult } from './core/outcome.ts'
 import type { AccountChanges } from './core/routing.ts'
@@ -38,7 +39,20 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
       kvPrefixes,
       exports: this.ctx.exports,
     }
-    return probeProgram(this.env.LOADER, { ...program, bindings }, modules, bindEnv(bindings, scope), null)
+    const { promise: late, resolve } = Promise.withResolvers<ProbeResult>()
+    const timer = setTimeout(() => resolve({ ok: false, message: STARTUP_TIMEOUT }), LIMITS.startupMs)
+    try {
+      const probe = probeProgram(
+        this.env.LOADER,
+        { ...program, bindings },
+        modules,
+        bindEnv(bindings, scope),
+        null,
+      )
+      return await Promise.race([probe, late])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Runs a function's `scheduled()` and waits for it and its `waitUntil`. */
@@ -54,3 +68,6 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
     return { outcome: outcome as EventResult['outcome'], noRetry }
   }
 }
+
+/** Cloudflare's words for code whose top level takes too long. */
+const STARTUP_TIMEOUT = `Script startup timed out: its top level did not finish within ${LIMITS.startupMs} ms.`

@@ -53,12 +53,7 @@ export async function handleRequest(
   if (target.inFlight >= LIMITS.concurrency) return refuseConcurrency(target)
 
   const limited = limitBody(prepareRequest(request, version, env))
-  if (!limited) {
-    return refuse(
-      'ERR_BODY_TOO_LARGE',
-      `The request's body exceeds the limit of ${LIMITS.requestBodyBytes} bytes.`,
-    )
-  }
+  if (!limited) return respondBodyTooLarge()
   return invoke(target, version, limited, env, ctx)
 }
 
@@ -87,6 +82,14 @@ export async function handleInternal(
 /** The answer for a host or path that leads nowhere. */
 export function respondNoRoute(host: string): Response {
   return refuse('ERR_ROUTE_NOT_FOUND', `Nothing is deployed at "${host}".`)
+}
+
+/** The answer to a body that announces more than the limit. */
+export function respondBodyTooLarge(): Response {
+  return refuse(
+    'ERR_BODY_TOO_LARGE',
+    `The request's body exceeds the limit of ${LIMITS.requestBodyBytes} bytes.`,
+  )
 }
 
 async function invoke(

@@ -3,7 +3,14 @@ import { loadWorker } from '../runtime/loader.ts'
 import { setInternalDispatch } from '../runtime/outbound.ts'
 import { prepareTable, table } from './edge-table.ts'
 import type { Env } from './env.ts'
-import { destinationOf, handleInternal, handleRequest, respondNoRoute } from './gateway.ts'
+import {
+  destinationOf,
+  handleInternal,
+  handleRequest,
+  respondBodyTooLarge,
+  respondNoRoute,
+} from './gateway.ts'
+import { limitBody } from './incoming.ts'
 import { createRequestId, respondProblem, toKnownError } from './respond.ts'
 import { stateRole } from './roles.ts'
 import { pickByShare } from './split.ts'
@@ -29,7 +36,7 @@ export default {
       const { host, path } = destinationOf(request.url)
       const match = table.match(host, path)
       if (match) return await handleRequest(request, match, env, ctx)
-      if (isPlatformHost(host, env)) return await stateRole(env, ctx.exports).fetch(request)
+      if (isPlatformHost(host, env)) return await handlePlatform(request, env, ctx)
       return respondNoRoute(host)
     } catch (error) {
       const requestId = createRequestId()
@@ -37,6 +44,12 @@ export default {
     }
   },
 } satisfies ExportedHandler<Env>
+
+/** The control plane is the state role's; what reaches it is held to the same size as everything else. */
+async function handlePlatform(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  const limited = limitBody(request)
+  return limited ? stateRole(env, ctx.exports).fetch(limited) : respondBodyTooLarge()
+}
 
 /** The apex of the platform's domain, and bare addresses. */
 function isPlatformHost(host: string, env: Env): boolean {

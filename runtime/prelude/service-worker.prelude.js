@@ -12,28 +12,43 @@ const NativeTypeError = TypeError
 const Exception = DOMException
 const forward = fetch
 const add = addEventListener
-const dispatch = dispatchEvent
+const remove = removeEventListener
 const scope = globalThis
+const listeners = { fetch: [], scheduled: [] }
 
 const EXECUTE = "Failed to execute 'respondWith' on 'FetchEvent':"
 const ALREADY = 'FetchEvent.respondWith() has already been called; it can only be called once.'
 const TOO_LATE =
   'Too late to call FetchEvent.respondWith(). It must be called synchronously in the event handler.'
+const NOT_RESPONSE = "Incorrect type for Promise: the Promise did not resolve to 'Response'."
 const CONSUMED = "Script consumed request body but didn't call respondWith(). Can't forward request."
 const PREVENTED = 'preventDefault() called but respondWith() not called'
 
 class EventBase extends NativeEvent {
   #ctx
+  #stopped = false
   constructor(type, ctx) {
     super(type)
     this.#ctx = ctx
+    // Own properties: on old dates the native ones are too.
+    for (const name of ['target', 'currentTarget', 'srcElement']) defineProperty(this, name, { value: scope })
+    defineProperty(this, 'eventPhase', { value: NativeEvent.AT_TARGET })
   }
   waitUntil(promise) {
     this.#ctx.waitUntil(promise)
   }
+  stopImmediatePropagation() {
+    this.#stopped = true
+  }
+  static isStopped(event) {
+    return event.#stopped
+  }
 }
 
-const waitUntilMember = getOwnPropertyDescriptor(EventBase.prototype, 'waitUntil')
+const shared = ['waitUntil', 'stopImmediatePropagation'].map(name => [
+  name,
+  getOwnPropertyDescriptor(EventBase.prototype, name),
+])
 
 class RequestEvent extends EventBase {
   #ctx
@@ -49,10 +64,7 @@ class RequestEvent extends EventBase {
   get request() {
     return this.#request
   }
-  // As natively: not cancelable, and can be prevented all the same.
-  get defaultPrevented() {
-    return this.#prevented
-  }
+  // As natively: it counts, though the event isn't cancelable and `defaultPrevented` stays false.
   preventDefault() {
     this.#prevented = true
   }
@@ -60,7 +72,6 @@ class RequestEvent extends EventBase {
     if (!(response instanceof NativeResponse) && typeof response?.then !== 'function') {
       throw new NativeTypeError(`${EXECUTE} parameter 1 is not of type 'Promise'.`)
     }
-    this.#prevented = true
     if (this.#state === 'called') throw new Exception(ALREADY, 'InvalidStateError')
     if (this.#state === 'closed') throw new Exception(TOO_LATE, 'InvalidStateError')
     this.#state = 'called'
@@ -71,9 +82,10 @@ class RequestEvent extends EventBase {
     this.#ctx.passThroughOnException()
   }
   static close(event) {
-    const answered = event.#state === 'called'
-    if (!answered) event.#state = 'closed'
-    return answered ? event.#response : undefined
+    if (event.#state === 'called') return event.#response
+    event.#state = 'closed'
+    if (event.#prevented) throw new Exception(PREVENTED, 'InvalidStateError')
+    return undefined
   }
 }
 
@@ -102,7 +114,7 @@ inherit(CronEvent, ScheduledEvent)
 
 function inherit(ours, native) {
   setPrototypeOf(ours.prototype, native.prototype)
-  defineProperty(ours.prototype, 'waitUntil', waitUntilMember)
+  for (const [name, member] of shared) defineProperty(ours.prototype, name, member)
   defineProperty(ours.prototype, 'constructor', { value: native, writable: true, configurable: true })
 }
 
@@ -116,38 +128,64 @@ export function runServiceWorker(source, name, parts) {
       defineProperty(scope, key, { value: values[key], writable: true, configurable: true, enumerable: true })
     }
   }
-  const types = new Set()
-  scope.addEventListener = (type, ...rest) => {
-    types.add(`${type}`)
-    return apply(add, scope, [type, ...rest])
-  }
-  try {
-    indirectEval(`${source}\n//# sourceURL=${name}`)
-  } finally {
-    scope.addEventListener = add
-  }
+  scope.addEventListener = addListener
+  scope.removeEventListener = removeListener
+  indirectEval(`${source}\n//# sourceURL=${name}`)
 
   const exports = { __proto__: null }
-  if (types.has('fetch')) exports.default = { fetch: handleFetch }
-  if (types.has('scheduled')) exports.default = { ...exports.default, scheduled: handleScheduled }
+  if (listeners.fetch.length > 0) exports.default = { fetch: handleFetch }
+  if (listeners.scheduled.length > 0) exports.default = { ...exports.default, scheduled: handleScheduled }
   return exports
+}
+
+// Listeners of the two events are also kept here: the global dispatchEvent() only reports what they throw, from
+// 2024 on, where the request has to fail.
+function addListener(type, listener, options) {
+  apply(add, scope, [type, listener, options])
+  const list = listenersOf(type)
+  if (!list || !listener || list.some(entry => entry.listener === listener)) return
+  list.push({ listener, once: options?.once === true })
+  options?.signal?.addEventListener('abort', () => drop(list, listener))
+}
+
+function removeListener(type, listener, options) {
+  apply(remove, scope, [type, listener, options])
+  const list = listenersOf(type)
+  if (list) drop(list, listener)
+}
+
+function listenersOf(type) {
+  return type === 'fetch' ? listeners.fetch : type === 'scheduled' ? listeners.scheduled : undefined
+}
+
+function drop(list, listener) {
+  const index = list.findIndex(entry => entry.listener === listener)
+  if (index >= 0) list.splice(index, 1)
+}
+
+function dispatch(event, list) {
+  for (const { listener, once } of [...list]) {
+    if (EventBase.isStopped(event)) return
+    if (once) removeListener(event.type, listener)
+    if (typeof listener === 'function') apply(listener, scope, [event])
+    else listener.handleEvent(event)
+  }
 }
 
 function handleFetch(request, _env, ctx) {
   const event = new RequestEvent(request, ctx)
-  apply(dispatch, scope, [event])
+  dispatch(event, listeners.fetch)
   const response = RequestEvent.close(event)
   if (response) {
     return response.then(value => {
       if (value instanceof NativeResponse) return value
-      throw new NativeTypeError('FetchEvent.respondWith() expects a Response or a promise of one.')
+      throw new NativeTypeError(NOT_RESPONSE)
     })
   }
-  if (event.defaultPrevented) throw new Exception(PREVENTED, 'InvalidStateError')
   if (request.bodyUsed) throw new NativeTypeError(CONSUMED)
   return forward(request)
 }
 
 function handleScheduled(controller, _env, ctx) {
-  apply(dispatch, scope, [new CronEvent(controller, ctx)])
+  dispatch(new CronEvent(controller, ctx), listeners.scheduled)
 }

@@ -4,6 +4,8 @@ export const LIMITS = {
   wallClockMs: 30_000,
   /** Invocations of one script waiting for their response head at once, per edge. Gateway. */
   concurrency: 100,
+  /** A version's top level, awaits included, when it is uploaded. Control plane; an endless loop is not caught. */
+  startupMs: 5000,
   /** Times one request may be passed on between functions by their public host names. Gateway. */
   internalHops: 16,
   /** A request's body. Gateway. Cloudflare's Free and Pro plans: 100 MB. */

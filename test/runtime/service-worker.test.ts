@@ -35,6 +35,7 @@ addEventListener('fetch', { handleEvent(event) {
     case '/fetch': return event.respondWith(fetch('http://site.example/inner'))
     case '/stack': return respond(new Error('here').stack.split('\\n')[1].replace(/.*:(\\d+:\\d+).*/, '$1'))
     case '/seen': return respond(seen.splice(0).filter(x => x !== 'first').join())
+    case '/respond-throw': respond('answered'); throw new Error('after')
     case '/stopped': return respond('stopped ' + seen.splice(0).includes('not stopped'))
     case '/not-response-promise': return event.respondWith(Promise.resolve('text'))
     case '/undefined': return event.respondWith()
@@ -50,6 +51,15 @@ addEventListener('fetch', event => {
     event.respondWith(new Response([event.defaultPrevented, event.cancelable].join()))
   } else if (event.defaultPrevented && new URL(event.request.url).pathname === '/stop') seen.push('not stopped')
 })
+addEventListener('fetch', function (event) {
+  if (new URL(event.request.url).pathname === '/function-this') event.respondWith(new Response(String([this === globalThis, event.target === globalThis, event.currentTarget === globalThis, event.eventPhase])))
+})
+addEventListener('fetch', event => {
+  if (new URL(event.request.url).pathname === '/once') event.respondWith(new Response('once'))
+}, { once: true })
+const removed = event => event.respondWith(new Response('removed'))
+addEventListener('fetch', removed)
+removeEventListener('fetch', removed)
 async function slow(event) { await scheduler.wait(5); return new Response('slow ' + event.request.method) }
 `
 
@@ -73,7 +83,12 @@ const CASES: readonly [path: string, what: string, init?: RequestOptions][] = [
   ['/stopped', 'stops at the listener that responds'],
   ['/not-response-promise', 'refuses a promise of a response that is none'],
   ['/undefined', 'refuses an undefined response'],
-  ['/prevented', 'tells later listeners that the default is prevented'],
+  ['/prevented', 'keeps defaultPrevented false'],
+  ['/respond-throw', 'does with a listener that responds and then throws'],
+  ['/function-this', 'calls functions with the global as this'],
+  ['/once', 'calls a listener of once: true'],
+  ['/once', 'only once'],
+  ['/removed', 'does not call a removed listener'],
   ['/not-response', 'refuses a response that is none'],
   ['/strict', 'runs as sloppy code'],
   ['/methods', 'has the methods of a FetchEvent'],

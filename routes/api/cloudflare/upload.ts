@@ -3,12 +3,13 @@ import { type ParsedBinding, parseBindings } from '../../../bindings/index.ts'
 import { checkHandlers } from '../../../runtime/probe.ts'
 import { readsOf } from '../../../runtime/reads.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
-import type { Binding, ExportRef, KvBinding, StoredBinding } from '../../../src/core/manifest.ts'
-import { anyEdge } from '../../../src/roles.ts'
+import type { Binding, ExportRef, StoredBinding } from '../../../src/core/manifest.ts'
+import type { Account } from '../../../src/registry/account.ts'
+import { timestamp } from '../../../src/registry/schema.ts'
 import { openBindings, sealSecret } from '../../../src/registry/secrets.ts'
 import { directory } from '../../../src/registry/stubs.ts'
-import { timestamp } from '../../../src/registry/schema.ts'
 import { type InheritBinding, mergeBindings, type VersionRecord } from '../../../src/registry/versions.ts'
+import { anyEdge } from '../../../src/roles.ts'
 import type { Api } from '../context.ts'
 import { toAuthor } from './author.ts'
 import { readUploadForm, type UploadedModule } from './upload-form.ts'
@@ -32,9 +33,10 @@ export async function uploadVersion(
   const bindings = parseBindings(metadata.bindings)
   const previous = await registry.latestVersion(script)
 
-  await adoptKvNamespaces(c, script, bindings)
+  const adoptions = await planAdoptions(c, script, bindings)
   await storeModules(c, form.modules)
-  const started = await startCode(c, script, metadata, bindings, previous)
+  const started = await startCode(c, script, metadata, bindings, previous, adoptions)
+  for (const namespace of adoptions) await registry.createKvNamespace(namespace)
   return registry.addVersion(script, {
     manifest: {
       ...metadata.program,
@@ -65,6 +67,7 @@ async function startCode(
   metadata: UploadMetadata,
   bindings: readonly ParsedBinding[],
   previous: VersionRecord | undefined,
+  adoptions: readonly NewNamespace[],
 ): Promise<{ exports: ExportRef[]; startupTimeMs: number }> {
   const merged = mergeBindings(
     previous?.manifest.bindings ?? [],
@@ -78,7 +81,7 @@ async function startCode(
     { accountId: c.var.account.id, script },
     metadata.program,
     opened as Binding[],
-    Object.fromEntries(namespaces.map(({ id, prefix }) => [id, prefix])),
+    Object.fromEntries([...namespaces, ...adoptions].map(({ id, prefix }) => [id, prefix])),
   )
   if (!result.ok) throw new SkerryError('ERR_SCRIPT_STARTUP', result.message)
   const problem = checkHandlers(result.exports)
@@ -86,23 +89,28 @@ async function startCode(
   return { exports: result.exports, startupTimeMs: result.startupTimeMs }
 }
 
+type NewNamespace = Parameters<Account['createKvNamespace']>[0]
+
 /** A project moved here names namespaces that don't exist yet: they are made, with exactly that id. */
-async function adoptKvNamespaces(
+async function planAdoptions(
   c: Context<Api>,
   script: string,
   bindings: readonly ParsedBinding[],
-): Promise<void> {
-  if (c.env.SKERRY_ADOPT === '0') return
-  const { registry } = c.var.account
-  for (const binding of bindings.filter((binding): binding is KvBinding => binding.type === 'kv_namespace')) {
-    if (await registry.getKvNamespace(binding.namespace_id)) continue
-    await registry.createKvNamespace({
-      id: binding.namespace_id,
-      title: `${script}-${binding.name}-${binding.namespace_id.slice(0, 8)}`.toLowerCase(),
+): Promise<NewNamespace[]> {
+  if (c.env.SKERRY_ADOPT === '0') return []
+  const plans = new Map<string, NewNamespace>()
+  for (const binding of bindings) {
+    if (binding.type !== 'kv_namespace' || plans.has(binding.namespace_id)) continue
+    const id = binding.namespace_id
+    if (await c.var.account.registry.getKvNamespace(id)) continue
+    plans.set(id, {
+      id,
+      title: `${script}-${binding.name}-${id.slice(0, 8)}`.toLowerCase(),
       prefix: await directory(c.env).allocateKvPrefix(),
       createdOn: timestamp(Date.now()),
     })
   }
+  return [...plans.values()]
 }
 
 function sealSecrets(

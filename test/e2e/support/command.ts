@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** How a command is run. */
+export interface RunOptions {
+  /** Default: an empty directory. */
+  readonly cwd?: string
+  /** Written to its standard input, which then ends. */
+  readonly stdin?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** A command that has ended. */
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+  /** Both, for messages that may come on either. */
+  readonly all: string
+}
+
+/** A command under way. */
+export interface Started {
+  /** Resolves when its standard output matches; rejects when it ends before. */
+  until(pattern: RegExp): Promise<void>
+  stdout(): string
+  kill(signal: NodeJS.Signals): void
+  readonly finished: Promise<Finished>
+}
+
+const TIMEOUT_MS = 90_000
+const HOME = mkdtempSync(join(tmpdir(), 'skerry-e2e-home-'))
+
+/** Runs a Node program to its end, with a clean environment. */
+export function runCommand(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  options: RunOptions = {},
+): Promise<Finished> {
+  return startCommand(program, args, env, options).finished
+}
+
+/** Starts a Node program with a clean environment: no settings of whoever runs the tests, no colours, no telemetry. */
+export function startCommand(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  options: RunOptions = {},
+): Started {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: options.cwd ?? HOME,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env.PATH,
+      HOME,
+      XDG_CONFIG_HOME: join(HOME, '.config'),
+      ...{ CI: '1', NO_COLOR: '1', FORCE_COLOR: '0' },
+      ...{ WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true', CLOUDFLARE_CF_FETCH_ENABLED: 'false' },
+      ...env,
+      ...options.env,
+    },
+    timeout: TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+  })
+  const output = { stdout: '', stderr: '', all: '' }
+  const waiting = new Set<() => void>()
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text
+      output.all += text
+      for (const look of waiting) look()
+    })
+  }
+  // A program may end without reading.
+  child.stdin.on('error', () => {})
+  child.stdin.end(options.stdin ?? '')
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', code => resolve({ code, ...output }))
+  })
+  const leave = () => child.kill('SIGKILL')
+  process.once('exit', leave)
+  void finished.finally(() => process.removeListener('exit', leave)).catch(() => {})
+  return {
+    finished,
+    stdout: () => output.stdout,
+    kill: signal => void child.kill(signal),
+    until: pattern =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (!pattern.test(output.stdout)) return
+          waiting.delete(look)
+          resolve()
+        }
+        waiting.add(look)
+        look()
+        void finished.then(({ code, all }) =>
+          reject(new Error(`ended with ${code} before printing ${pattern}; it printed:\n${all}`)),
+        )
+      }),
+  }
+}

@@ -1,0 +1,51 @@
+import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { Readable } from 'node:stream'
+
+/** A request's method, headers and body. A stream is sent chunked, as it comes. */
+export interface SendInit {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: BodyInit
+  readonly signal?: AbortSignal
+}
+
+/** Gives up on an answer's head after this long. */
+const TIMEOUT_MS = 60_000
+
+/**
+ * A request to this machine under any host name: Node doesn't resolve `*.localhost`, and its fetch() can't send a
+ * Host header. Redirects are not followed, and each request has a connection of its own.
+ */
+export async function request(port: number, host: string, path: string, init: SendInit): Promise<Response> {
+  const { method = 'GET', body } = init
+  const streamed = body instanceof ReadableStream
+  const encoded = body === undefined || streamed ? undefined : new Response(body)
+  const bytes = encoded && Buffer.from(await encoded.arrayBuffer())
+  const type = body instanceof FormData ? encoded?.headers.get('content-type') : undefined
+  const headers = {
+    ...(type && { 'content-type': type }),
+    ...(bytes && { 'content-length': String(bytes.byteLength) }),
+    ...init.headers,
+    host,
+  }
+  return new Promise((resolve, reject) => {
+    const signal = init.signal ?? AbortSignal.timeout(TIMEOUT_MS)
+    const outgoing = httpRequest({ host: '127.0.0.1', port, path, method, headers, agent: false, signal })
+    outgoing.on('error', reject)
+    outgoing.on('response', incoming => resolve(toResponse(incoming)))
+    if (streamed) Readable.fromWeb(body as never).on('error', reject).pipe(outgoing)
+    else outgoing.end(bytes)
+  })
+}
+
+function toResponse(incoming: IncomingMessage): Response {
+  const headers = new Headers()
+  for (let at = 0; at < incoming.rawHeaders.length; at += 2) {
+    headers.append(incoming.rawHeaders[at] ?? '', incoming.rawHeaders[at + 1] ?? '')
+  }
+  const status = incoming.statusCode ?? 0
+  const isBare = [101, 204, 205, 304].includes(status)
+  if (isBare) incoming.resume()
+  const body = isBare ? null : (Readable.toWeb(incoming) as ReadableStream<Uint8Array>)
+  return new Response(body, { status, statusText: incoming.statusMessage ?? '', headers })
+}

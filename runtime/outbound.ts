@@ -113,7 +113,13 @@ async function connectOutside(socket: Socket, env: EdgeEnv): Promise<void> {
 
 /** With private egress even a public name may resolve to a private address, so everything takes that way. */
 function wayOut(env: EdgeEnv): Pick<Fetcher, 'fetch' | 'connect'> {
-  return env.INTRANET ?? env.INTERNET ?? { fetch, connect }
+  return env.INTRANET ?? env.INTERNET ?? PLAIN
+}
+
+/** Where the host has no network services of its own: the Worker's own way out, called without a `this`. */
+const PLAIN: Pick<Fetcher, 'fetch' | 'connect'> = {
+  fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init),
+  connect: (address, options) => connect(address, options),
 }
 
 /** `cf.clientIp` is how the gateway learns a client's address: a function must not choose what another one sees. */

@@ -1,3 +1,4 @@
+import { toSkerryError } from '../src/core/errors.ts'
 import type { ExportRef } from '../src/core/manifest.ts'
 import { PRELUDE_DIRECTORY } from './module-names.ts'
 
@@ -6,7 +7,7 @@ import { PRELUDE_DIRECTORY } from './module-names.ts'
  * workerd's wrapping and the frames of the platform's modules.
  */
 export function toStartupMessage(error: unknown): string {
-  const raw = error instanceof Error ? error.message : String(error)
+  const raw = toSkerryError(error)?.detail ?? (error instanceof Error ? error.message : String(error))
   const experimental = /^The compatibility flag (\S+) is experimental/.exec(raw)
   if (experimental) {
     return `The compatibility flag ${experimental[1]} is experimental and is not supported here. Remove it.`

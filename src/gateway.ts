@@ -9,27 +9,6 @@ import { createRequestId, respondProblem, toKnownError } from './respond.ts'
 import { stateRole } from './roles.ts'
 import { pickVersion } from './split.ts'
 
-/** Where a request wants to go. */
-export interface Destination {
-  /** Lower case, without port. */
-  readonly host: string
-  /** Without query. */
-  readonly path: string
-}
-
-/** Host and path of a request's URL, split by hand: `new URL` costs four times as much. */
-export function destinationOf(url: string): Destination {
-  const start = url.indexOf('://') + 3
-  const slash = url.indexOf('/', start)
-  const authority = slash < 0 ? url.slice(start) : url.slice(start, slash)
-  const colon =
-    authority.charCodeAt(0) === 0x5b ? authority.indexOf(':', authority.indexOf(']')) : authority.indexOf(':')
-  const host = colon < 0 ? authority : authority.slice(0, colon)
-  const query = slash < 0 ? -1 : url.indexOf('?', slash)
-  const path = slash < 0 ? '/' : query < 0 ? url.slice(slash) : url.slice(slash, query)
-  return { host: host.toLowerCase(), path }
-}
-
 /**
  * Serves one request of the data plane: match, admit, load, invoke.
  *

@@ -58,15 +58,21 @@ export class CronClock extends DurableObject<StateEnv> {
   readonly #pace = createPacer(CRON_LIMITS.startsAtOnce, CRON_LIMITS.startSlotMs)
   /** Ids of the runs that this process has started, or will in their turn. */
   readonly #underWay = new Set<number>()
-  /** When the alarm is set to ring; `undefined` = not at all. */
+  /** When the object wakes next; `undefined` = not at all. */
   #wakeAt: number | undefined
+  /** The time, on the host's clock, for which the alarm was last set. */
+  #alarmMs = 0
+  /** When the alarm last rang, to notice a clock that is set back. */
+  #rangMs = 0
 
   constructor(ctx: DurableObjectState, env: StateEnv, time: CronTime = SYSTEM_TIME) {
     super(ctx, env)
     this.#sql = ctx.storage.sql
     this.#time = time
     migrate(ctx.storage, rows.CRON_MIGRATIONS)
-    this.#checkClock()
+    const now = time.now()
+    this.#replan(now)
+    this.#arm(now)
   }
 
   /** A script's crons, in the order they were set; none for a script that has none or doesn't exist. */
@@ -134,6 +140,8 @@ export class CronClock extends DurableObject<StateEnv> {
     const now = this.#time.now()
     this.#wakeAt = undefined
     try {
+      if (this.#rangMs - now > CRON_LIMITS.catchUpMs) this.#replan(now)
+      this.#rangMs = now
       this.ctx.storage.transactionSync(() => this.#collectDue(now))
       this.#startRuns(now)
       this.#arm(now)
@@ -211,15 +219,13 @@ export class CronClock extends DurableObject<StateEnv> {
     }
   }
 
-  /** At the object's start: plans anew what a clock that had run far ahead planned. */
-  #checkClock(): void {
-    const now = this.#time.now()
+  /** Plans anew what a clock that had run far ahead planned. */
+  #replan(now: number): void {
     for (const schedule of rows.listSchedules(this.#sql)) {
       if (schedule.next_ms === null) continue
       const next = planAfterRestart(parseCron(schedule.cron), schedule.next_ms, now)
       if (next !== schedule.next_ms) rows.setNext(this.#sql, schedule, next)
     }
-    this.#arm(now)
   }
 
   /** Sets the alarm to when something is next to be done. */
@@ -227,16 +233,27 @@ export class CronClock extends DurableObject<StateEnv> {
     const waiting = rows.listRuns(this.#sql).find(run => !this.#underWay.has(run.id))
     const firstRetry = waiting?.not_before_ms ?? null
     const wake = planWake(rows.firstTick(this.#sql), firstRetry, this.#underWay.size, now)
-    this.#wakeAt = wake
-    if (wake === undefined) void this.ctx.storage.deleteAlarm()
-    else void this.ctx.storage.setAlarm(this.#time.toAlarm(wake))
+    if (wake !== undefined) {
+      this.#setAlarm(wake)
+    } else {
+      this.#wakeAt = undefined
+      void this.ctx.storage.deleteAlarm()
+    }
   }
 
   /** Sets the alarm to `at`, unless it rings earlier anyway. */
   #wakeBy(at: number): void {
-    if (this.#wakeAt !== undefined && this.#wakeAt <= at) return
+    if (this.#wakeAt === undefined || at < this.#wakeAt) this.#setAlarm(at)
+  }
+
+  #setAlarm(at: number): void {
     this.#wakeAt = at
-    void this.ctx.storage.setAlarm(this.#time.toAlarm(at))
+    // A handler that sets its alarm to the very millisecond for which it was called, past times counting as the
+    // present, has set none: workerd (2026-11-17) takes it for the one that has rung. An alarm that rings a
+    // moment early, by our clock, would be the object's last.
+    const alarmMs = Math.max(Math.ceil(this.#time.toAlarm(at)), Date.now() + 1)
+    this.#alarmMs = alarmMs === this.#alarmMs ? alarmMs + 1 : alarmMs
+    void this.ctx.storage.setAlarm(this.#alarmMs)
   }
 
   #target(script: string): InvocationTarget {

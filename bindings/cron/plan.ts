@@ -22,7 +22,7 @@ export const CRON_LIMITS = {
   heartbeatMs: 5000,
   /** Runs started at once; the next one starts when one of them ends or is `startSlotMs` old. */
   startsAtOnce: 50,
-  startSlotMs: 40,
+  startSlotMs: 20,
 } as const
 
 /** What is owed for a schedule that came due. */

@@ -118,6 +118,12 @@ describe('two KV namespaces in one store', () => {
     expect(error).not.toContain('0000001')
   })
 
+  test('an endless stream ends at the limit of values, and nothing is stored', async () => {
+    const { error } = await call(A, 'put', 'endless', '<endless stream>')
+    expect(error).toMatch(/^KV PUT failed: 413 Value length of \d{8} exceeds limit of 26214400\.$/)
+    expect(await call(A, 'get', 'endless')).toEqual({ ok: null })
+  })
+
   test('there is nothing to call but the five methods', async () => {
     for (const method of ['prefix', 'ctx', 'env', 'constructor', 'read', '__proto__', 'props']) {
       expect(await call(A, method)).toHaveProperty('error')

@@ -273,6 +273,16 @@ describe('KV values', () => {
     })
   })
 
+  test('of a length that is not announced are refused at 25 MiB', async () => {
+    const { id } = await create()
+    const headers = { 'transfer-encoding': 'chunked' }
+    const limit = 25 * 1024 * 1024
+    await result(`/${id}/values/k`, { method: 'PUT', headers, body: new Uint8Array(limit) })
+    const answer = await api(`/${id}/values/k2`, { method: 'PUT', headers, body: new Uint8Array(limit + 1) })
+    expect(answer).toMatchObject({ status: 413, errors: [{ code: 10024 }] })
+    expect(await result(`/${id}/keys`)).toEqual([{ name: 'k' }])
+  })
+
   test('tell when they expire', async () => {
     const { id } = await create()
     const inAnHour = Math.floor(Date.now() / 1000) + 3600

@@ -67,11 +67,9 @@ async function read(url: string) {
     if (take) take(message)
     else queue.push(message)
   })
-  const closed = once(socket, 'close').then(([event]) => (event as CloseEvent).code)
   await once(socket, 'open')
   return {
     socket,
-    closed,
     next: () => {
       const held = queue.shift()
       return held ? Promise.resolve(held) : new Promise<Message>(resolve => waiting.push(resolve))
@@ -163,56 +161,64 @@ describe('a live log', () => {
   })
 
   test('answers pings and takes the unmasked frame that wrangler sends', async () => {
-    const { url } = await startTail('fn')
-    const { pathname, search, port } = new URL(url)
-    const socket = connect(Number(port), '127.0.0.1')
-    const lines = ['connection: upgrade', 'upgrade: websocket', 'sec-websocket-version: 13']
-    const key = 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=='
-    const head = [
-      `GET ${pathname}${search} HTTP/1.1`,
-      'host: localhost',
-      ...lines,
-      key,
-      'sec-websocket-protocol: trace-v1',
-    ]
-    socket.write(`${head.join('\r\n')}\r\n\r\n`)
-    const [answer] = (await once(socket, 'data')) as [Buffer]
-    expect(answer.toString('latin1')).toMatch(/^HTTP\/1\.1 101 [\s\S]*sec-websocket-protocol: trace-v1\r\n/i)
+    const peer = await openPeer((await startTail('fn')).url)
+    expect(peer.head).toMatch(/^HTTP\/1\.1 101 [\s\S]*sec-websocket-protocol: trace-v1\r\n/i)
 
     const text = Buffer.from('{"debug":false}')
     const ping = Buffer.from('wrangler tail ping')
     const mask = Buffer.from([1, 2, 3, 4])
     const masked = ping.map((byte, index) => byte ^ (mask[index % 4] ?? 0))
-    socket.write(Buffer.concat([Buffer.from([0x81, text.length]), text]))
-    socket.write(Buffer.concat([Buffer.from([0x89, 0x80 | ping.length]), mask, masked]))
-    const [pong] = (await once(socket, 'data')) as [Buffer]
-    expect(pong).toEqual(Buffer.concat([Buffer.from([0x8a, ping.length]), ping]))
+    peer.socket.write(Buffer.concat([Buffer.from([0x81, text.length]), text]))
+    peer.socket.write(Buffer.concat([Buffer.from([0x89, 0x80 | ping.length]), mask, masked]))
+    await peer.until(received => received.includes(`\x8a\x12${ping}`))
 
     await call('/run/a')
-    const [frame] = (await once(socket, 'data')) as [Buffer]
-    expect(frame[0]).toBe(0x81)
-    socket.destroy()
+    await peer.until(received => /\x81.*"message":\["hello"/.test(received))
+    peer.socket.destroy()
   })
 
   test('ends with close code 1000 when it is deleted; deleting it again is no error', async () => {
     const { id, url } = await startTail('ends')
-    const reader = await read(url)
+    const peer = await openPeer(url)
     for (let time = 0; time < 2; time++) {
       const response = await api('DELETE', `ends/tails/${id}`)
       expect(await response.json()).toMatchObject({ success: true, result: null })
     }
-    expect(await reader.closed).toBe(1000)
+    await peer.until(received => received.includes(`${CLOSE_1000}The live log was closed.`))
     expect(await tailingUntil('ends')).toBe(0)
+    peer.socket.destroy()
   })
 
   test('goes to the reader that connected last', async () => {
     const { url } = await startTail('fn')
-    const first = await read(url)
+    const first = await openPeer(url)
     const second = await read(url)
-    expect(await first.closed).toBe(1000)
+    await first.until(received => received.includes(`${CLOSE_1000}Another reader took over.`))
     await call('/run/a')
     expect((await second.next()).outcome).toBe('ok')
+    first.socket.destroy()
     second.socket.close()
+  })
+
+  test('that nobody is connected to ends after a minute, and its script is told', async () => {
+    const { expires_at } = await startTail('idle')
+    const ring = (aheadMs: number) => call(`/ring/idle?ahead=${aheadMs}`, { method: 'POST' })
+    await ring(55_000)
+    expect(await tailingUntil('idle')).toBe(Date.parse(expires_at))
+    await ring(60_000)
+    expect(await tailingUntil('idle')).toBe(0)
+  })
+
+  test('ends after six hours, though somebody reads', async () => {
+    const { url, expires_at } = await startTail('expires')
+    const peer = await openPeer(url)
+    const ring = (aheadMs: number) => call(`/ring/expires?ahead=${aheadMs}`, { method: 'POST' })
+    await ring(6 * 3600_000 - 10_000)
+    expect(await tailingUntil('expires')).toBe(Date.parse(expires_at))
+    await ring(6 * 3600_000)
+    await peer.until(received => received.includes(`${CLOSE_1000}The live log expired.`))
+    expect(await tailingUntil('expires')).toBe(0)
+    peer.socket.destroy()
   })
 
   test.each([
@@ -222,9 +228,10 @@ describe('a live log', () => {
     ['the name of another script', (url: string) => url.replace('/secret-test/', '/fn/')],
   ])('is not opened by %s', async (_, spoil) => {
     const { url } = await startTail('secret-test')
-    const response = await fetchUpgrade(spoil(url))
-    expect(response).toMatch(/^HTTP\/1\.1 404 /)
-    expect(response).toContain('ERR_TAIL_NOT_FOUND')
+    const peer = await openPeer(spoil(url))
+    expect(peer.head).toMatch(/^HTTP\/1\.1 404 /)
+    await peer.until(received => received.includes('ERR_TAIL_NOT_FOUND'))
+    peer.socket.destroy()
   })
 
   test('is not readable without a WebSocket', async () => {
@@ -262,55 +269,47 @@ describe('a live log', () => {
 
 describe('a reader that is slower than its logs', () => {
   test('loses some, is told so, and then gets everything again', async () => {
-    const { url } = await startTail('slow')
-    const { pathname, search, port } = new URL(url)
-    const socket = connect(Number(port), '127.0.0.1')
-    const head = ['connection: upgrade', 'upgrade: websocket', 'sec-websocket-version: 13']
-    head.push('host: localhost', 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==')
-    socket.write(`GET ${pathname}${search} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n`)
-    await once(socket, 'data')
-    socket.pause()
+    const peer = await openPeer((await startTail('slow')).url)
+    peer.socket.pause()
 
     const log = { level: 'log', message: ['x'.repeat(100_000)], timestamp: 1 }
-    const message = {
-      outcome: 'ok',
-      scriptName: 'slow',
-      eventTimestamp: 1,
-      event: null,
-      logs: [log],
-      exceptions: [],
-    }
-    const publish = () =>
-      call('/publish/slow', { method: 'POST', body: JSON.stringify(Array(10).fill({ message })) })
+    const base = { outcome: 'ok', scriptName: 'slow', eventTimestamp: 1, event: null }
+    const body = JSON.stringify(Array(10).fill({ message: { ...base, logs: [log], exceptions: [] } }))
+    const publish = () => call('/publish/slow', { method: 'POST', body })
     for (let round = 0; round < 30; round++) await publish()
 
-    let text = ''
-    const { promise: over, resolve } = Promise.withResolvers<void>()
-    socket.on('data', data => {
-      text += data.toString('latin1')
-      if (text.includes('overload-stop')) resolve()
-    })
-    const drained = setInterval(publish, 50)
-    await over
-    clearInterval(drained)
-    const [, lost] = /complete again; (\d+) were left out/.exec(text) ?? []
-    expect(text).toMatch(/"type":"overload","message":"There are more logs than this connection takes/)
+    peer.socket.resume()
+    await peer.until(received => /"type":"overload","message":"There are more logs/.test(received))
+    while (!peer.received().includes('overload-stop')) await publish()
+    const [, lost] = /complete again; (\d+) were left out/.exec(peer.received()) ?? []
     expect(Number(lost)).toBeGreaterThan(100)
-    socket.destroy()
+    peer.socket.destroy()
   })
 })
 
-async function fetchUpgrade(url: string): Promise<string> {
+/** The head of a close frame with code 1000, after its length. */
+const CLOSE_1000 = '\x03\xe8'
+
+/** A WebSocket client of bare bytes. */
+async function openPeer(url: string) {
   const { pathname, search, port } = new URL(url)
   const socket = connect(Number(port), '127.0.0.1')
-  const head = ['host: localhost', 'connection: upgrade', 'upgrade: websocket', 'sec-websocket-version: 13']
-  head.push('sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==')
-  socket.write(`GET ${pathname}${search} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n`)
-  let text = ''
+  let received = ''
   socket.on('data', data => {
-    text += data.toString('latin1')
-    if (text.includes('}')) socket.end()
+    received += data.toString('latin1')
   })
-  await once(socket, 'close')
-  return text
+  const until = async (done: (received: string) => boolean) => {
+    while (!done(received)) await once(socket, 'data')
+  }
+  const upgrade = [
+    'host: localhost',
+    'connection: upgrade',
+    'upgrade: websocket',
+    'sec-websocket-version: 13',
+  ]
+  const key = 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=='
+  const lines = [`GET ${pathname}${search} HTTP/1.1`, ...upgrade, key, 'sec-websocket-protocol: trace-v1']
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+  await until(text => text.includes('\r\n\r\n'))
+  return { socket, head: received, received: () => received, until }
 }

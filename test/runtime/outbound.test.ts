@@ -239,6 +239,31 @@ describe('a name that resolves to this machine', () => {
   })
 })
 
+describe('a function on a host without network services of its own', () => {
+  let workerd: RunningWorkerd
+  beforeAll(async () => {
+    workerd = await startWorker({
+      entry: 'outbound.ts',
+      bindings: `${LOADER}, (name = "NETWORK", service = "net")`,
+      fields: ['globalOutbound = (name = "main", entrypoint = "FakeInternet")'],
+      services: [PUBLIC],
+    })
+  })
+  afterAll(() => workerd.stop())
+
+  test('goes out as the platform does', async () => {
+    const { value } = await run(workerd, `return (await fetch('http://site.example/')).status`)
+    expect(value).toBe(200)
+  })
+
+  test('is held to the same addresses', async () => {
+    const { error } = await run(workerd, fetchText(`http://127.0.0.1:${trap.port}/`))
+    expect(error?.message).toMatch(/^ERR_EGRESS_REFUSED: /)
+    expect(await run(workerd, talk(`127.0.0.1:${trap.port}`))).toEqual({ value: '' })
+    expect(trap.hits).toBe(0)
+  })
+})
+
 describe('a function whose operator allows private addresses', () => {
   let workerd: RunningWorkerd
   let own: Trap

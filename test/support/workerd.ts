@@ -42,7 +42,7 @@ export interface WorkerdOptions extends TestWorker {
 export interface Workerd {
   /** `http://127.0.0.1:<port>` */
   readonly url: string
-  /** Requests the main Worker; `host` in the headers is sent as given. */
+  /** Requests the main Worker; headers are sent as given, so `transfer-encoding: chunked` means no length. */
   fetch(
     path: string,
     init?: { method?: string; headers?: Record<string, string>; body?: string | Uint8Array },
@@ -199,9 +199,10 @@ function send(
   init: { method?: string; headers?: Record<string, string>; body?: string | Uint8Array } = {},
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
+    const hasLength = init.body !== undefined && !init.headers?.['transfer-encoding']
     const headers = {
       ...init.headers,
-      ...(init.body !== undefined && { 'content-length': String(Buffer.byteLength(init.body)) }),
+      ...(hasLength && { 'content-length': String(Buffer.byteLength(init.body ?? '')) }),
     }
     const outgoing: ClientRequest = request(
       { host: '127.0.0.1', port, path, method: init.method ?? 'GET', headers, agent: false },

@@ -12,8 +12,13 @@ import type { StateEnv } from '../../src/env.ts'
 /** The object under test with a clock that runs `SCALE` times as fast, and an edge that notes its calls. */
 
 interface TestEnv extends StateEnv {
-  /** At `realMs` of the host's clock, the object's clock shows `shownMs`. */
-  readonly CLOCK: { readonly realMs: number; readonly shownMs: number; readonly scale: number }
+  /** At `realMs` of the host's clock, the object's clock shows `shownMs`. Alarms ring `earlyMs` too early. */
+  readonly CLOCK: {
+    readonly realMs: number
+    readonly shownMs: number
+    readonly scale: number
+    readonly earlyMs?: number
+  }
 }
 
 /** How the fake edge answers for a script. */
@@ -34,10 +39,10 @@ export interface Call extends InvocationTarget, ScheduledEvent {
 const calls: Call[] = []
 const behaviours = new Map<string, Behaviour>()
 
-function testTime({ CLOCK: { realMs, shownMs, scale } }: TestEnv): CronTime {
+function testTime({ CLOCK: { realMs, shownMs, scale, earlyMs = 0 } }: TestEnv): CronTime {
   return {
     now: () => Math.floor(shownMs + (Date.now() - realMs) * scale),
-    toAlarm: at => realMs + (at - shownMs) / scale,
+    toAlarm: at => realMs + (at - shownMs) / scale - earlyMs,
   }
 }
 
@@ -73,7 +78,8 @@ app.use('/accounts/:account/*', async (c, next) => {
 })
 app.route('/accounts/:account/workers/scripts/:name/schedules', schedules)
 
-app.get('/calls', c => c.json({ calls, nowMs: testTime(c.env as TestEnv).now() }))
+app.get('/calls', c => c.json({ calls }))
+app.get('/now', c => c.json({ nowMs: testTime(c.env as TestEnv).now() }))
 app.put('/behaviours/:script', async c => {
   behaviours.set(c.req.param('script'), await c.req.json<Behaviour>())
   return c.json({})

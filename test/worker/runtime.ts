@@ -73,6 +73,8 @@ export default {
       switch (verb) {
         case 'run':
           return await worker.getEntrypoint(request.headers.get('entrypoint') ?? undefined).fetch(forwarded)
+        case 'code':
+          return Response.json(target.code().modules)
         case 'describe':
           return Response.json(await describeExports(worker))
         case 'evict':

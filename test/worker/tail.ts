@@ -6,11 +6,23 @@ import type { Api, Role } from '../../routes/api/context.ts'
 import { toSkerryError } from '../../src/core/errors.ts'
 import type { EdgeEnv, StateEnv } from '../../src/env.ts'
 import type { TailEvent } from '../../src/observe/tail-event.ts'
+import { TailHub as Hub } from '../../src/observe/tail-hub.ts'
 
 export { TailEntrypoint } from '../../runtime/tail.ts'
-export { TailHub } from '../../src/observe/tail-hub.ts'
 
 const ACCOUNT_ID = '0123456789abcdef0123456789abcdef'
+
+/** The hub, with an alarm that a test can let go off. */
+export class TailHub extends Hub {
+  ring(): Promise<void> {
+    return this.alarm()
+  }
+}
+
+/** Moves the clock of everything in this isolate. */
+let aheadMs = 0
+const realNow = Date.now
+Date.now = () => realNow() + aheadMs
 
 /** What the tests need of the account's registry. */
 export class Account extends DurableObject {
@@ -65,6 +77,17 @@ app.get('/tailing/:script', async c => {
 app.post('/publish/:script', async c => {
   const hub = c.env.TAILS.getByName(`${ACCOUNT_ID}/${c.req.param('script')}`)
   await hub.publish((await c.req.json()) as TailEvent[])
+  return c.body(null, 204)
+})
+
+app.post('/ring/:script', async c => {
+  const hub = c.env.TAILS.getByName(`${ACCOUNT_ID}/${c.req.param('script')}`) as unknown as TailHub
+  aheadMs = Number(c.req.query('ahead'))
+  try {
+    await hub.ring()
+  } finally {
+    aheadMs = 0
+  }
   return c.body(null, 204)
 })
 

@@ -1,18 +1,25 @@
 import { join } from 'node:path'
-import { request, type SendInit } from './http.ts'
+import { type Finished, type RunOptions, runCommand, startCommand } from './command.ts'
+import { type Body, request, type SendInit } from './http.ts'
 import type { Connection, HostKind } from './platform.ts'
-import { type Finished, runCommand, type RunOptions, startCommand } from './command.ts'
 
 /** Cloudflare's envelope, and the status it came with. */
 export interface Envelope<T = unknown> {
   readonly status: number
   readonly success: boolean
-  readonly errors: readonly { readonly code: number; readonly message: string; readonly error_code?: string }[]
+  readonly errors: readonly {
+    readonly code: number
+    readonly message: string
+    readonly error_code?: string
+  }[]
   readonly result: T
 }
 
 /** A module of an upload: its text or bytes, and its content type if it is no ES module. */
-export type ModuleSource = string | Uint8Array<ArrayBuffer> | { readonly type: string; readonly body: BlobPart }
+export type ModuleSource =
+  | string
+  | Uint8Array<ArrayBuffer>
+  | { readonly type: string; readonly body: string | Uint8Array<ArrayBuffer> }
 
 /** A running platform, as one account's developers and callers meet it. */
 export interface Platform {
@@ -34,9 +41,18 @@ export interface Platform {
   /** A call of `/client/v4`: the path begins with `/accounts`; a leading `$A` stands for the account's own. */
   api<T = unknown>(method: string, path: string, body?: unknown, token?: string): Promise<Envelope<T>>
   /** A call of `/api/v1`. */
-  v1<T = unknown>(method: string, path: string, body?: unknown, token?: string): Promise<{ status: number; body: T }>
+  v1<T = unknown>(
+    method: string,
+    path: string,
+    body?: unknown,
+    token?: string,
+  ): Promise<{ status: number; body: T }>
   /** Uploads and deploys a script through the API. The first module is the main one. */
-  upload(script: string, modules: string | Readonly<Record<string, ModuleSource>>, metadata?: object): Promise<Envelope>
+  upload(
+    script: string,
+    modules: string | Readonly<Record<string, ModuleSource>>,
+    metadata?: object,
+  ): Promise<Envelope>
   /** Runs the real wrangler to its end. */
   wrangler(args: readonly string[], options?: RunOptions): Promise<Finished>
   /** Starts the real wrangler. */
@@ -66,8 +82,11 @@ export function connect(connection: Connection, domain = 'localhost'): Platform 
   const control = (method: string, path: string, body: unknown, bearer: string) =>
     send(`127.0.0.1:${port}`, path, {
       method,
-      headers: { authorization: `Bearer ${bearer}`, ...(isJson(body) && { 'content-type': 'application/json' }) },
-      ...(body !== undefined && { body: isJson(body) ? JSON.stringify(body) : (body as BodyInit) }),
+      headers: {
+        authorization: `Bearer ${bearer}`,
+        ...(isJson(body) && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: isJson(body) ? JSON.stringify(body) : (body as Body) }),
     })
   const platform: Platform = {
     ...{ kind, port, url, token, accountId, dataDir, domain },
@@ -100,7 +119,10 @@ export function connect(connection: Connection, domain = 'localhost'): Platform 
     skerry: args =>
       runCommand(SKERRY, args, { SKERRY_URL: url, SKERRY_TOKEN: token, CLOUDFLARE_ACCOUNT_ID: accountId }),
     as: async name => {
-      const { body } = await platform.v1<{ id: string; name: string; workers_domain: string }[]>('GET', '/accounts')
+      const { body } = await platform.v1<{ id: string; name: string; workers_domain: string }[]>(
+        'GET',
+        '/accounts',
+      )
       const known = body.find(account => account.name === name)
       const account = known ?? (await platform.v1<(typeof body)[0]>('POST', '/accounts', { name })).body
       return connect({ ...connection, accountId: account.id }, account.workers_domain)
@@ -114,7 +136,10 @@ export function connect(connection: Connection, domain = 'localhost'): Platform 
 }
 
 /** An upload as wrangler sends it. */
-export function toUploadForm(modules: string | Readonly<Record<string, ModuleSource>>, metadata: object = {}): FormData {
+export function toUploadForm(
+  modules: string | Readonly<Record<string, ModuleSource>>,
+  metadata: object = {},
+): FormData {
   const parts = typeof modules === 'string' ? { 'index.js': modules } : modules
   const [main = ''] = Object.keys(parts)
   const form = new FormData()
@@ -131,5 +156,10 @@ function toBlob(part: ModuleSource): Blob {
 }
 
 function isJson(body: unknown): boolean {
-  return body !== undefined && !(body instanceof FormData) && !(body instanceof Uint8Array) && typeof body !== 'string'
+  return (
+    body !== undefined &&
+    !(body instanceof FormData) &&
+    !(body instanceof Uint8Array) &&
+    typeof body !== 'string'
+  )
 }

@@ -58,7 +58,11 @@ export function startCommand(
       HOME,
       XDG_CONFIG_HOME: join(HOME, '.config'),
       ...{ CI: '1', NO_COLOR: '1', FORCE_COLOR: '0' },
-      ...{ WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true', CLOUDFLARE_CF_FETCH_ENABLED: 'false' },
+      ...{
+        WRANGLER_SEND_METRICS: 'false',
+        WRANGLER_HIDE_BANNER: 'true',
+        CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+      },
       ...env,
       ...options.env,
     },

@@ -1,11 +1,14 @@
-import { type IncomingMessage, request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 
-/** A request's method, headers and body. A stream is sent chunked, as it comes. */
+/** What can be sent. A stream is sent chunked, as it comes. */
+export type Body = string | Uint8Array<ArrayBuffer> | FormData | ReadableStream<Uint8Array>
+
+/** A request's method, headers and body. */
 export interface SendInit {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: BodyInit
+  readonly body?: Body
   readonly signal?: AbortSignal
 }
 
@@ -33,7 +36,10 @@ export async function request(port: number, host: string, path: string, init: Se
     const outgoing = httpRequest({ host: '127.0.0.1', port, path, method, headers, agent: false, signal })
     outgoing.on('error', reject)
     outgoing.on('response', incoming => resolve(toResponse(incoming)))
-    if (streamed) Readable.fromWeb(body as never).on('error', reject).pipe(outgoing)
+    if (streamed)
+      Readable.fromWeb(body as never)
+        .on('error', reject)
+        .pipe(outgoing)
     else outgoing.end(bytes)
   })
 }

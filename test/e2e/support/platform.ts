@@ -120,7 +120,9 @@ function readWorkerdPid(dataDir: string): number | undefined {
   try {
     const runDir = join(dataDir, 'run')
     const file = readdirSync(runDir).find(name => name.endsWith('.pid.json'))
-    return file && (JSON.parse(readFileSync(join(runDir, file), 'utf8')) as { pid: number }).pid
+    return file === undefined
+      ? undefined
+      : (JSON.parse(readFileSync(join(runDir, file), 'utf8')) as { pid: number }).pid
   } catch {
     // Being written just now.
     return undefined

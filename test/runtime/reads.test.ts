@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest'
+import { readsOf } from '../../runtime/reads.ts'
+import type { ModuleType } from '../../src/core/manifest.ts'
+
+const read = (text: string, type: ModuleType = 'esm') =>
+  readsOf(new Map([['index.js', { type, bytes: new TextEncoder().encode(text) }]]))
+
+describe('readsOf() finds request.cf', () => {
+  test.each([
+    'request.cf.country',
+    'request.cf?.colo',
+    'request\n  .cf',
+    'request?.cf',
+    `request['cf']`,
+    'request[`cf`]',
+    'const { cf } = request',
+    'const { method, cf: place } = request',
+    'const { cf = {} } = request',
+    'fetch(url,{cf:{cacheTtl:5}})',
+  ])('in %s', code => {
+    expect(read(code).cf).toBe(true)
+  })
+
+  test.each(['request.cfg', 'request.method', 'a.cf1', 'const { cfg } = x', 'let scf = 1', 'x.cf_ray'])(
+    'not in %s',
+    code => {
+      expect(read(code).cf).toBe(false)
+    },
+  )
+})
+
+describe('readsOf() finds headers that Cloudflare sets', () => {
+  test.each([
+    'cf-connecting-ip',
+    'CF-Connecting-IPv6',
+    'CF-RAY',
+    'cf-ipcountry',
+    'CF-Visitor',
+    'X-Real-IP',
+    'x-forwarded-for',
+    'X-Forwarded-Proto',
+    'True-Client-IP',
+  ])('%s', name => {
+    expect(read(`request.headers.get('${name}')`).clientHeaders).toBe(true)
+  })
+
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: code under test
+  test.each(["'cf-' + part", '`cf-${part}`', '"x-forwarded-"+x'])('built from parts: %s', code => {
+    expect(read(`request.headers.get(${code})`).clientHeaders).toBe(true)
+  })
+
+  test('inside of compiled code', () => {
+    expect(read('\0asm…cf-connecting-ip…', 'wasm')).toEqual({ cf: false, clientHeaders: true })
+  })
+
+  test.each(["request.headers.get('x-request-id')", 'const x = "cf"'])('not in %s', code => {
+    expect(read(code).clientHeaders).toBe(false)
+  })
+})
+
+test('readsOf() looks at every module but source maps', () => {
+  const bytes = new TextEncoder().encode('request.cf; "cf-ray"')
+  const none = { type: 'esm' as const, bytes: new Uint8Array() }
+  expect(
+    readsOf(
+      new Map([
+        ['a', none],
+        ['b', { type: 'cjs', bytes }],
+      ]),
+    ),
+  ).toEqual({ cf: true, clientHeaders: true })
+  expect(
+    readsOf(
+      new Map([
+        ['a', none],
+        ['a.map', { type: 'source-map', bytes }],
+      ]),
+    ),
+  ).toEqual({ cf: false, clientHeaders: false })
+})

@@ -1,15 +1,10 @@
 import { setServiceResolver } from '../bindings/service/entrypoint.ts'
 import { loadWorker } from '../runtime/loader.ts'
 import { setInternalDispatch } from '../runtime/outbound.ts'
+import { destinationOf } from './destination.ts'
 import { prepareTable, table } from './edge-table.ts'
 import type { Env } from './env.ts'
-import {
-  destinationOf,
-  handleInternal,
-  handleRequest,
-  respondBodyTooLarge,
-  respondNoRoute,
-} from './gateway.ts'
+import { handleInternal, handleRequest, respondBodyTooLarge, respondNoRoute } from './gateway.ts'
 import { limitBody } from './incoming.ts'
 import { createRequestId, respondProblem, toKnownError } from './respond.ts'
 import { stateRole } from './roles.ts'

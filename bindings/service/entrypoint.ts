@@ -1,5 +1,6 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import type { EdgeEnv } from '../../src/env.ts'
+import { HARNESS_ENTRYPOINT } from './kind.ts'
 
 /** Whom a service binding calls. Set by the platform only; a function never sees or names it. */
 export interface ServiceProps {
@@ -68,7 +69,9 @@ export class ServiceEntrypoint extends WorkerEntrypoint<EdgeEnv, ServiceProps> {
 
 function resolveTarget(env: EdgeEnv, ctx: ExecutionContext<ServiceProps>): Fetcher {
   const { accountId, script, entrypoint, props } = ctx.props
-  const worker = resolveService?.(env, ctx.exports, { accountId, script })
+  // The upload refuses the name too; this is where it would matter.
+  const worker =
+    entrypoint === HARNESS_ENTRYPOINT ? undefined : resolveService?.(env, ctx.exports, { accountId, script })
   if (!worker) throw new Error(`Worker "${script}" not found.`)
   return worker.getEntrypoint(entrypoint, props && { props })
 }

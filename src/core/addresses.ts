@@ -42,6 +42,32 @@ export function canonicalHost(host: string): string | undefined {
   return url?.hostname.replace(/\.$/, '') || undefined
 }
 
+/**
+ * Networks that the host's ways out must deny after resolving a name, private egress or not: what workerd's
+ * own `public` and `private` let through though it is {@link Reach} `never`, or private behind NAT64.
+ *
+ * @see docs/egress.md
+ */
+export const DENIED_NETWORKS: readonly string[] = [
+  '0.0.0.0/8',
+  '169.254.0.0/16',
+  '100.100.100.200/32',
+  '168.63.129.16/32',
+  '192.0.0.0/24',
+  '198.18.0.0/15',
+  '::/128',
+  'fe80::/10',
+  'fd00:ec2::254/128',
+  'fd20:ce::254/128',
+  '2002::/16',
+  '64:ff9b::a00:0/104',
+  '64:ff9b::6440:0/106',
+  '64:ff9b::7f00:0/104',
+  '64:ff9b::a9fe:0/112',
+  '64:ff9b::ac10:0/108',
+  '64:ff9b::c0a8:0/112',
+]
+
 function reachOfIPv4(address: ipaddr.IPv4): Reach {
   if (METADATA.has(address.toString())) return 'never'
   switch (address.range()) {

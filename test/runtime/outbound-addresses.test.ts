@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseEndpoint, refusalOf, toEgressRules } from '../../runtime/egress-rules.ts'
-import { canonicalHost, isPublicAddress, type Reach, reachOf } from '../../src/core/addresses.ts'
+import {
+  canonicalHost,
+  DENIED_NETWORKS,
+  isPublicAddress,
+  type Reach,
+  reachOf,
+} from '../../src/core/addresses.ts'
 
 describe('reachOf()', () => {
   const table: Record<Reach, string[]> = {
@@ -127,6 +133,14 @@ describe('reachOf()', () => {
     fc.assert(
       fc.property(fc.string(), text => ['public', 'private', 'loopback', 'never'].includes(reachOf(text))),
     )
+  })
+})
+
+describe('DENIED_NETWORKS', () => {
+  test.each(DENIED_NETWORKS)('%s holds no public address', network => {
+    const [first = '', prefix] = network.split('/')
+    expect(reachOf(first)).not.toBe('public')
+    expect(Number(prefix)).toBeGreaterThan(0)
   })
 })
 

@@ -3,10 +3,12 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { hostname } from 'node:os'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { DENIED_NETWORKS } from '../../src/core/addresses.ts'
 import { type RunningWorkerd, startWorker } from '../support/outbound-workerd.ts'
 
-const PUBLIC = '(name = "net", network = (allow = ["public"], tlsOptions = (trustBrowserCas = true)))'
-const OPEN = '(name = "open", network = (allow = ["public", "private"], deny = ["169.254.0.0/16"]))'
+const DENY = DENIED_NETWORKS.map(network => `"${network}"`)
+const PUBLIC = `(name = "net", network = (allow = ["public"], deny = [${DENY}], tlsOptions = (trustBrowserCas = true)))`
+const OPEN = `(name = "open", network = (allow = ["public", "private"], deny = [${DENY}]))`
 const LOADER = '(name = "LOADER", workerLoader = (id = "functions"))'
 
 /** A listener that no function may reach unless a test says so; counts what arrives. */
@@ -235,6 +237,37 @@ describe('a name that resolves to this machine', () => {
     const response = await fetch(`${workerd.url}/?url=${encodeURIComponent(`http://${name}:${trap.port}/`)}`)
     expect(await response.text()).toMatch(/^internal error/)
     await workerd.logged(new RegExp(`connecting to ${name}:${trap.port} is not allowed`))
+    expect(trap.hits).toBe(0)
+  })
+})
+
+describe('the restricted network', () => {
+  let workerd: RunningWorkerd
+  beforeAll(async () => {
+    workerd = await startWorker({
+      entry: 'outbound-network.ts',
+      bindings: '(name = "INTERNET", service = "net")',
+      fields: ['globalOutbound = "net"'],
+      services: [PUBLIC],
+    })
+  })
+  afterAll(() => workerd.stop())
+
+  // What a name may resolve to: so it must hold without our own check of the text.
+  test.each([
+    ...['0.0.0.0', '127.0.0.1', '10.0.0.5', '100.64.0.1', '169.254.169.254', '168.63.129.16', '192.168.1.1'],
+    ...[
+      '[::]',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '[fd00::1]',
+      '[fe80::1]',
+      '[2002:7f00:1::]',
+      '[64:ff9b::7f00:1]',
+    ],
+  ])('refuses to connect to %s', async place => {
+    const response = await fetch(`${workerd.url}/?url=${encodeURIComponent(`http://${place}:${trap.port}/`)}`)
+    expect(await response.text()).toMatch(/^internal error/)
     expect(trap.hits).toBe(0)
   })
 })

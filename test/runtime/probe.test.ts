@@ -122,7 +122,7 @@ describe('probeProgram()', () => {
     [
       'a syntax error in service-worker syntax',
       serviceWorker("\n\naddEventListener('fetch' event => {})"),
-      'Uncaught SyntaxError: missing ) after argument list\n  at worker.js:3:18',
+      'Uncaught SyntaxError: missing ) after argument list\n  at worker.js:3:17',
     ],
     [
       'a throw in service-worker syntax',

@@ -51,7 +51,7 @@ export async function startWorker({
   const worker = [
     'modules = [(name = "worker.js", esModule = embed "worker.js")]',
     'compatibilityDate = "2026-11-01"',
-    'compatibilityFlags = ["experimental", "service_binding_extra_handlers"]',
+    'compatibilityFlags = ["service_binding_extra_handlers"]',
     `bindings = [${bindings}]`,
     ...fields,
   ]

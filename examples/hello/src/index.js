@@ -14,7 +14,10 @@ export default {
 }
 
 const STEPS = [
-  ['In a directory of your own, write wrangler.toml', 'name = "mine"\nmain = "index.js"\ncompatibility_date = "2026-11-01"'],
+  [
+    'In a directory of your own, write wrangler.toml',
+    'name = "mine"\nmain = "index.js"\ncompatibility_date = "2026-11-01"',
+  ],
   ['and index.js', 'export default {\n  fetch: () => new Response("It is mine.\\n")\n}'],
   ["In Skerry's directory, point wrangler here", 'eval "$(npx skerry env)"'],
   ['Back in your own directory, in the same shell', 'npx wrangler deploy'],

@@ -1,12 +1,14 @@
 import { Hono } from 'hono'
 import { directory } from '../../../src/registry/stubs.ts'
 import type { Api } from '../context.ts'
-import { respondFirstPage } from './first-page.ts'
+import { respondFirstPage, signIn, signOut } from './first-page.ts'
 
 /** What the apex answers beside the APIs. */
 export const pages = new Hono<Api>()
 
 pages.get('/', c => respondFirstPage(c))
+pages.post('/sign-in', c => signIn(c))
+pages.post('/sign-out', c => signOut(c))
 
 /** Ready once the registry answers: then deploys and requests are accepted. */
 pages.get('/healthz', async c => {

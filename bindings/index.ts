@@ -1,6 +1,7 @@
 import { SkerryError } from '../src/core/errors.ts'
 import { LIMITS } from '../src/core/limits.ts'
 import type { Binding } from '../src/core/manifest.ts'
+import type { InheritBinding } from '../src/registry/versions.ts'
 import type { BindingKind, BindScope } from './binding.ts'
 import { describe, invalidBinding } from './fields.ts'
 import { kv } from './kv/kind.ts'
@@ -53,12 +54,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   vpc_service: 'Reach the service over HTTP with fetch(); the operator can allow private addresses.',
   worker_loader: 'Deploy the code as a script of its own and bind it as a service.',
   workflow: 'Run the steps in scheduled(), with their state in KV.',
-}
-
-/** A binding that takes its value from the script's previous version. */
-export interface InheritBinding {
-  readonly type: 'inherit'
-  readonly name: string
 }
 
 /** A binding as uploaded and checked: secrets are still open, and `inherit` still to be looked up. */

@@ -1,3 +1,5 @@
+import { InFlight } from '../src/core/in-flight.ts'
+import { LIMITS } from '../src/core/limits.ts'
 import type { AccountChanges, HostRoute, ScriptEntry, ScriptTarget } from '../src/core/routing.ts'
 import { parseRoutePattern, type RoutePattern } from './pattern.ts'
 
@@ -122,7 +124,7 @@ export class RouteTable {
       target.entry = entry
       target.sole = sole
     } else {
-      target = { accountId, name: entry.name, entry, sole, inFlight: 0 }
+      target = { accountId, name: entry.name, entry, sole, inFlight: new InFlight(LIMITS.wallClockMs) }
       scripts.set(entry.name, target)
     }
     const host = `${entry.name}.${workersDomain}`

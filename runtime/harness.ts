@@ -59,7 +59,9 @@ function parseAnswer(answer: unknown): unknown {
 function withoutOurFrames(stack: string): string {
   return stack
     .split('\n')
-    .filter(line => !line.includes(`(${PRELUDE_DIRECTORY}/`) && !line.startsWith(`    at ${PRELUDE_DIRECTORY}/`))
+    .filter(
+      line => !line.includes(`(${PRELUDE_DIRECTORY}/`) && !line.startsWith(`    at ${PRELUDE_DIRECTORY}/`),
+    )
     .join('\n')
 }
 

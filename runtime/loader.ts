@@ -63,7 +63,7 @@ async function loadCode(
   return toWorkerCode(version, modules, {
     env: bindEnv(version.bindings, scope),
     globalOutbound: exports.Outbound({ props: owner }),
-    ...(tailing && { tails: [exports.TailEntrypoint({ props: owner })] }),
+    ...(tailing && { tails: [exports.TailEntrypoint({ props: { ...owner, versionId } })] }),
   })
 }
 

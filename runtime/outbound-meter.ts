@@ -1,4 +1,5 @@
 import { SkerryError } from '../src/core/errors.ts'
+import { InFlight } from '../src/core/in-flight.ts'
 
 /** How many subrequests one script may make in one edge. */
 export interface OutboundLimits {
@@ -11,10 +12,7 @@ export interface OutboundLimits {
 }
 
 interface Gauge {
-  /** Subrequests under way that began in the current window, and in the one before it. */
-  current: { count: number }
-  previous: { count: number }
-  windowStartMs: number
+  readonly inFlight: InFlight
   tokens: number
   refilledAtMs: number
 }
@@ -25,8 +23,7 @@ interface Gauge {
  * Of each script, not of each invocation: the runtime gives the way out no link to the invocation that a
  * subrequest belongs to. So this is a bound for functions that run wild, above what one invocation needs.
  *
- * A subrequest counts as under way until it is over or {@link WINDOW_MS} to twice that old: when a function
- * aborts or leaves a subrequest, workerd drops our half without running any more of it, `finally` included.
+ * A subrequest counts as under way until it is over or {@link WINDOW_MS} to twice that old (see `InFlight`).
  */
 export class OutboundMeter {
   readonly #limits: OutboundLimits
@@ -44,20 +41,16 @@ export class OutboundMeter {
   enter(script: string, nowMs: number): () => void {
     const { concurrency, burst, perSecond } = this.#limits
     const gauge = this.#gauge(script, nowMs)
-    turnWindow(gauge, nowMs)
     gauge.tokens = Math.min(
       burst,
       gauge.tokens + (Math.max(0, nowMs - gauge.refilledAtMs) * perSecond) / 1000,
     )
     gauge.refilledAtMs = nowMs
-    if (gauge.current.count + gauge.previous.count >= concurrency) {
-      throw tooMany(`${concurrency} of this script are under way`)
-    }
     if (gauge.tokens < 1) throw tooMany(`this script makes more than ${perSecond} a second`)
+    const slot = gauge.inFlight.enter(concurrency, nowMs)
+    if (!slot) throw tooMany(`${concurrency} of this script are under way`)
     gauge.tokens--
-    const window = gauge.current
-    window.count++
-    return () => void window.count--
+    return () => gauge.inFlight.leave(slot)
   }
 
   #gauge(script: string, nowMs: number): Gauge {
@@ -65,9 +58,7 @@ export class OutboundMeter {
     if (known) return known
     if (this.#gauges.size >= MAX_GAUGES) this.#forgetIdle(nowMs)
     const gauge: Gauge = {
-      current: { count: 0 },
-      previous: { count: 0 },
-      windowStartMs: nowMs,
+      inFlight: new InFlight(WINDOW_MS),
       tokens: this.#limits.burst,
       refilledAtMs: nowMs,
     }
@@ -89,14 +80,6 @@ export const WINDOW_MS = 15_000
 
 /** The scripts counted before idle ones are looked for. */
 const MAX_GAUGES = 2000
-
-function turnWindow(gauge: Gauge, nowMs: number): void {
-  const age = nowMs - gauge.windowStartMs
-  if (age < WINDOW_MS) return
-  gauge.previous = age < 2 * WINDOW_MS ? gauge.current : { count: 0 }
-  gauge.current = { count: 0 }
-  gauge.windowStartMs = nowMs
-}
 
 /** Cloudflare's words first: libraries look for them. */
 function tooMany(why: string): SkerryError {

@@ -1,14 +1,9 @@
 import type { Binding, ExportRef, Program, StoredBinding } from '../src/core/manifest.ts'
 import { describeExports } from './harness.ts'
-import { toStartupMessage } from './startup-report.ts'
+import { type ProbeResult, toStartupMessage } from './startup-report.ts'
 import { toProbeCode } from './worker-code.ts'
 
-export { checkHandlers } from './startup-report.ts'
-
-/** What starting a program showed. `message` is the runtime's, as Cloudflare words it: the author reads it. */
-export type ProbeResult =
-  | { readonly ok: true; readonly exports: ExportRef[]; readonly startupTimeMs: number }
-  | { readonly ok: false; readonly message: string }
+export { checkHandlers, type ProbeResult } from './startup-report.ts'
 
 /**
  * Really starts a program in an isolate of its own, and reports what its main module exports.

@@ -2,6 +2,11 @@ import { toSkerryError } from '../src/core/errors.ts'
 import type { ExportRef } from '../src/core/manifest.ts'
 import { PRELUDE_DIRECTORY } from './module-names.ts'
 
+/** What starting a program showed. `message` is the runtime's, as Cloudflare words it: the author reads it. */
+export type ProbeResult =
+  | { readonly ok: true; readonly exports: ExportRef[]; readonly startupTimeMs: number }
+  | { readonly ok: false; readonly message: string }
+
 /**
  * Why a program didn't start, as Cloudflare words it: the runtime's own message with file, line and column, less
  * workerd's wrapping and the frames of the platform's modules.

@@ -29,8 +29,6 @@ export async function handleRequest(
   if (!version) return refuse('ERR_ROUTE_NOT_FOUND', 'There is no such version of this function.')
   if (!version.hasFetch)
     return refuse('ERR_FUNCTION_NO_FETCH', `The function "${target.name}" has no fetch() handler.`)
-  if (target.inFlight >= LIMITS.concurrency) return refuseConcurrency(target)
-
   const limited = limitBody(prepareRequest(request, version, env))
   if (!limited) return respondBodyTooLarge()
   return invoke(target, version, limited, env, ctx)
@@ -78,19 +76,21 @@ async function invoke(
   env: EdgeEnv,
   ctx: ExecutionContext,
 ): Promise<Response> {
+  const startedAtMs = Date.now()
+  const slot = target.inFlight.enter(LIMITS.concurrency, startedAtMs)
+  if (!slot) return refuseConcurrency(target)
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(
     () => reject(new SkerryError('ERR_FUNCTION_TIMEOUT', timeoutDetail(target))),
     LIMITS.wallClockMs,
   )
-  target.inFlight++
   try {
-    const stub = loadWorker(target, version, Date.now(), { env, exports: ctx.exports })
+    const stub = loadWorker(target, version, startedAtMs, { env, exports: ctx.exports })
     return await Promise.race([stub.getEntrypoint().fetch(request), late])
   } catch (error) {
     return respondFailure(error, target)
   } finally {
-    target.inFlight--
+    target.inFlight.leave(slot)
     clearTimeout(timer)
   }
 }

@@ -1,3 +1,4 @@
+import { clientIpOf } from './core/client-ip.ts'
 import { SkerryError } from './core/errors.ts'
 import { LIMITS } from './core/limits.ts'
 import type { EdgeVersion } from './core/routing.ts'
@@ -66,7 +67,7 @@ function hasReserved(headers: Headers): boolean {
 }
 
 function setClientHeaders(headers: Headers, request: Request): void {
-  const ip = clientIp(request)
+  const ip = clientIpOf(request.cf)
   headers.set('cf-connecting-ip', ip)
   headers.set('x-real-ip', ip)
   const forwarded = headers.get('x-forwarded-for')
@@ -75,17 +76,6 @@ function setClientHeaders(headers: Headers, request: Request): void {
   headers.set('x-forwarded-proto', scheme)
   headers.set('cf-visitor', `{"scheme":"${scheme}"}`)
   headers.set('cf-ray', createRay())
-}
-
-/**
- * The peer's address. workerd tells it as `cf.clientIp` ("address:port"); under `wrangler dev` only loopback
- * reaches us.
- */
-function clientIp(request: Request): string {
-  const peer = (request.cf as { clientIp?: string } | undefined)?.clientIp
-  if (!peer) return '127.0.0.1'
-  const [, bracketed, plain] = /^\[(.+)\](?::\d+)?$|^([^:]+)(?::\d+)?$/.exec(peer) ?? []
-  return bracketed ?? plain ?? peer
 }
 
 /** 16 hex digits and the place, as Cloudflare's ray ids. */

@@ -3,6 +3,7 @@ import { handleControl } from './control.ts'
 import type { LoadableVersion } from './core/manifest.ts'
 import type { AccountChanges, EdgeVersion } from './core/routing.ts'
 import type { StateEnv } from './env.ts'
+import type { TailEvent } from './observe/tail-event.ts'
 import { openBindings } from './registry/secrets.ts'
 import { accountRegistry, directory } from './registry/stubs.ts'
 
@@ -50,7 +51,7 @@ export class State extends WorkerEntrypoint<StateEnv> {
   }
 
   /** Hands log events of a script on to its live readers. */
-  async traces(accountId: string, script: string, events: readonly unknown[]): Promise<void> {
-    await this.env.TAILS.get(this.env.TAILS.idFromName(`${accountId}/${script}`)).publish(events as never)
+  async traces(accountId: string, script: string, events: readonly TailEvent[]): Promise<void> {
+    await this.env.TAILS.get(this.env.TAILS.idFromName(`${accountId}/${script}`)).publish(events)
   }
 }

@@ -1,3 +1,4 @@
+import type { InFlight } from './in-flight.ts'
 import type { Reads } from './manifest.ts'
 
 /** A version that gets traffic, as edges know it. */
@@ -33,7 +34,7 @@ export interface ScriptTarget {
   /** The only version, or `undefined` when traffic is split or nothing is deployed. */
   sole: EdgeVersion | undefined
   /** Invocations that wait for their response head. */
-  inFlight: number
+  readonly inFlight: InFlight
 }
 
 /** A route pattern (`host/path*`) or custom domain (`host/*`) and the script it leads to; `null` = to none. */

@@ -198,7 +198,8 @@ describe('alarm()', () => {
     expect(await clock.calls()).toHaveLength(1)
   })
 
-  test('runs 1,000 crons of one minute within a second of it, each once', async () => {
+  // The one test whose answer depends on how busy the machine is.
+  test('runs 1,000 crons of one minute within a second of it, each once', { retry: 2 }, async () => {
     const clock = await startClock(NOON - 4000, 1)
     for (const script of ['a', 'b', 'c', 'd']) {
       await clock.behave(script, { delayMs: 30 })

@@ -118,10 +118,12 @@ describe('RouteTable.apply()', () => {
   it('keeps the target object, and its count, over a new version', () => {
     const table = tableWith([])
     const before = table.script('a', 'one')
-    if (before) before.inFlight = 3
+    const slot = before?.inFlight.enter(1, 0)
     table.apply(changes({ from: 1, to: 2, scripts: [script('one', { versions: [version('new')] })] }))
     expect(table.script('a', 'one')).toBe(before)
-    expect(before).toMatchObject({ inFlight: 3, sole: { id: 'new' } })
+    expect(slot).toBeDefined()
+    expect(before?.inFlight.enter(1, 0)).toBeUndefined()
+    expect(before?.sole?.id).toBe('new')
   })
 
   it('ignores a change that is older than what it holds', () => {

@@ -1,8 +1,8 @@
 import type { ServiceConfig } from '../../host/config.ts'
-import type { ProbeResult } from '../../runtime/probe.ts'
+import type { ProbeResult } from '../../runtime/startup-report.ts'
 import type { ExportRef, ModuleType } from '../../src/core/manifest.ts'
 import type { EventResult } from '../../src/core/outcome.ts'
-import type { TestScript } from '../worker/runtime.ts'
+import type { TestScript } from '../worker/runtime-script.ts'
 import { bundleModule, startWorkerd, type TestWorker, type Workerd } from './workerd.ts'
 
 /** A script for a test: texts are ES modules unless said otherwise, and the first module is the main one. */

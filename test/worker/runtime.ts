@@ -5,21 +5,11 @@ import { setServiceResolver } from '../../bindings/service/entrypoint.ts'
 import { callScheduled, describeExports, evictIsolate } from '../../runtime/harness.ts'
 import { probeProgram } from '../../runtime/probe.ts'
 import { toWorkerCode } from '../../runtime/worker-code.ts'
-import type { Binding, ExportRef, ModuleRef, ModuleType, Program } from '../../src/core/manifest.ts'
+import type { Binding, ExportRef, ModuleRef, Program } from '../../src/core/manifest.ts'
+import type { TestScript } from './runtime-script.ts'
 
 export { RateLimitEntrypoint } from '../../bindings/rate-limit/entrypoint.ts'
 export { ServiceEntrypoint } from '../../bindings/service/entrypoint.ts'
-
-/** A script as a test sends it. */
-export interface TestScript {
-  readonly format?: Program['format']
-  readonly mainModule: string
-  /** By name: the type, and the bytes as base64. */
-  readonly modules: Readonly<Record<string, { readonly type: ModuleType; readonly base64: string }>>
-  readonly compatibilityDate?: string
-  readonly compatibilityFlags?: readonly string[]
-  readonly bindings?: readonly Binding[]
-}
 
 interface Env {
   readonly LOADER: WorkerLoader

@@ -2,14 +2,14 @@
 
 export default {
   fetch(request) {
-    const { host, pathname } = new URL(request.url)
+    const { protocol, host, pathname } = new URL(request.url)
     if (pathname !== '/') {
-      return new Response(`There is nothing at ${pathname}; try http://${host}/\n`, { status: 404 })
+      return new Response(`There is nothing at ${pathname}; try ${protocol}//${host}/\n`, { status: 404 })
     }
-    // A function answers on <name>.<domain>; one label less is the platform itself.
-    const platform = host.slice(host.indexOf('.') + 1)
+    // It answers on hello.<domain>, and the next function on a name beside it.
+    const domain = host.replace(/^hello\./, '')
     const wantsHtml = request.headers.get('accept')?.includes('text/html')
-    return wantsHtml ? respondPage(platform) : respondText(platform)
+    return wantsHtml ? respondPage(protocol, domain) : respondText(protocol, domain)
   },
 }
 
@@ -23,22 +23,22 @@ const STEPS = [
   ['Back in your own directory, in the same shell', 'npx wrangler deploy'],
 ]
 
-function respondText(platform) {
+function respondText(protocol, domain) {
   const steps = STEPS.map(([what, how], i) => `${i + 1}. ${what}:\n\n${how.replace(/^/gm, '     ')}\n`)
   return new Response(
     `Hello from an isolate.\n\n` +
       `This is the example that Skerry deployed when it first started. To replace it by yours:\n\n` +
-      `${steps.join('\n')}\nThen: curl http://mine.${platform}/\n`,
+      `${steps.join('\n')}\nThen: curl ${protocol}//mine.${domain}/\n`,
     { headers: { 'content-type': 'text/plain; charset=utf-8' } },
   )
 }
 
-function respondPage(platform) {
+function respondPage(protocol, domain) {
   const steps = STEPS.map(([what, how]) => `<li>${escapeHtml(what)}:<pre>${escapeHtml(how)}</pre></li>`)
-  const mine = escapeHtml(`http://mine.${platform}/`)
+  const mine = escapeHtml(`${protocol}//mine.${domain}/`)
   const html = PAGE.replace('{steps}', () => steps.join('\n'))
     .replaceAll('{mine}', () => mine)
-    .replaceAll('{platform}', () => escapeHtml(platform))
+    .replaceAll('{platform}', () => escapeHtml(`${protocol}//${domain}/`))
   return new Response(html, {
     headers: {
       'content-type': 'text/html; charset=utf-8',
@@ -78,6 +78,6 @@ const PAGE = `<!doctype html>
 {steps}
 </ol>
 <p>Then open <a href="{mine}">{mine}</a>. What runs here is on the
-  <a href="http://{platform}/">first page of the platform</a>.</p>
+  <a href="{platform}">first page of the platform</a>.</p>
 </html>
 `

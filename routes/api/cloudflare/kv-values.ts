@@ -103,8 +103,12 @@ async function readValue(c: Context<Api>): Promise<ReceivedValue> {
   const isForm = /^multipart\/form-data\b/i.test(type)
   const maxBytes = LIMITS.kvValueBytes + (isForm ? FORM_OVERHEAD_BYTES : 0)
   const length = Number(headers.get('content-length') ?? 0)
-  if (length > maxBytes) throw tooLarge(length)
   if (!body) return { value: '' }
+  if (length > maxBytes) {
+    // Who is still writing when the connection is closed sees an error of the connection, not the answer.
+    if (length <= LIMITS.requestBodyBytes) await body.pipeTo(new WritableStream())
+    throw tooLarge(length)
+  }
 
   const bounded = boundStream(body, maxBytes, tooLarge)
   return isForm ? readForm(new Response(bounded, { headers: { 'content-type': type } })) : { value: bounded }

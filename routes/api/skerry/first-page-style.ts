@@ -15,7 +15,7 @@ body {
   margin: 0; background: var(--sea); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, 'Segoe UI', sans-serif;
 }
-.page { max-width: 64rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem }
+.page { max-width: 72rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem }
 header { display: flex; align-items: center; gap: .625rem; flex-wrap: wrap }
 header svg { width: 2rem; height: 2rem; flex: none }
 .name { font-weight: 650; font-size: 1.125rem; letter-spacing: -.01em }
@@ -26,22 +26,24 @@ header svg { width: 2rem; height: 2rem; flex: none }
   content: ''; display: inline-block; width: .5rem; height: .5rem; margin-right: .4rem; border-radius: 50%;
   background: currentColor; vertical-align: .08em;
 }
-.lead { padding: 3.25rem 0 2.5rem; max-width: 42rem }
-h1 { margin: 0 0 .75rem; font-size: clamp(1.9rem, 6vw, 2.75rem); line-height: 1.12; letter-spacing: -.025em; font-weight: 680 }
+.lead { padding: 3.25rem 0 2.5rem; max-width: 44rem }
+h1 { margin: 0 0 .75rem; font-size: clamp(1.9rem, 6vw, 2.75rem); line-height: 1.12; letter-spacing: -.025em; font-weight: 680; text-wrap: balance }
 .lead p { margin: 0; color: var(--quiet); font-size: 1.0625rem }
 h2 { margin: 0 0 .35rem; font-size: 1.125rem; letter-spacing: -.01em }
 h3 { margin: 1.5rem 0 .25rem; font-size: .9375rem }
 .columns { display: grid; gap: 1.25rem; grid-template-columns: minmax(0, 1fr) }
-@media (min-width: 52rem) { .columns { grid-template-columns: minmax(0, 1.15fr) minmax(0, 1fr); align-items: start } }
+@media (min-width: 52rem) { .columns { grid-template-columns: minmax(0, 1.5fr) minmax(0, 1fr); align-items: start } }
 .card { background: var(--rock); border: 1px solid var(--line); border-radius: .625rem; padding: 1.5rem }
 @media (max-width: 30rem) { .card { padding: 1.125rem } }
 .card p { margin: 0 0 .9rem; color: var(--quiet) }
 .card p + h3 { margin-top: 1.25rem }
-.well { position: relative; margin: .5rem 0 0; background: var(--well); border-radius: .4rem }
-.well pre { margin: 0; padding: .8rem 1rem; overflow-x: auto }
-.well button { position: absolute; top: .4rem; right: .4rem }
-.well:has(button) pre { padding-right: 5.25rem }
-pre, code { font: .8438rem/1.75 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
+.well {
+  display: flex; align-items: start; gap: .25rem; margin: .5rem 0 0; padding: .45rem .5rem .45rem 0;
+  background: var(--well); border-radius: .4rem;
+}
+.well pre { flex: 1; min-width: 0; margin: 0; padding: .2rem .5rem .2rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere }
+.well button { flex: none }
+pre, code { font: .8125rem/1.75 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
 pre em { color: var(--lichen); font-style: normal }
 code { overflow-wrap: anywhere }
 a { color: var(--link); text-underline-offset: .2em; text-decoration-thickness: 1px }

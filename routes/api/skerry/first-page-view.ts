@@ -71,7 +71,7 @@ ${renderWell('the command', html`npx wrangler deploy`)}
 
 /** @param what names the content to screen readers: "Copy <what>" */
 function renderWell(what: string, content: Html): Html {
-  return html`<div class="well" data-what="${what}"><pre tabindex="0">${content}</pre></div>`
+  return html`<div class="well" data-what="${what}"><pre>${content}</pre></div>`
 }
 
 function renderSignIn(problem: string | undefined): Html {

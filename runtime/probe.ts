@@ -1,4 +1,4 @@
-import type { Binding, ExportRef, Program, StoredBinding } from '../src/core/manifest.ts'
+import type { Binding, Program, StoredBinding } from '../src/core/manifest.ts'
 import { describeExports } from './harness.ts'
 import { type ProbeResult, toStartupMessage } from './startup-report.ts'
 import { toProbeCode } from './worker-code.ts'

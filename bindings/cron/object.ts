@@ -181,11 +181,11 @@ export class CronClock extends DurableObject<StateEnv> {
 
   async #attempt(run: rows.RunRow): Promise<EventResult | { outcome: 'lost'; error: string }> {
     const event: ScheduledEvent = { cron: run.cron, scheduledTime: run.scheduled_ms }
-    let timer: number | null = null
-    const timeout = new Promise<EventResult>(resolve => {
+    const { promise: timeout, resolve } = Promise.withResolvers<EventResult>()
+    const timer = setTimeout(() => {
       const error = `no outcome within ${CRON_LIMITS.runMs / MINUTE_MS} minutes`
-      timer = setTimeout(() => resolve({ outcome: 'canceled', noRetry: true, error }), CRON_LIMITS.runMs)
-    })
+      resolve({ outcome: 'canceled', noRetry: true, error })
+    }, CRON_LIMITS.runMs)
     try {
       return await Promise.race([this.#invoker().runScheduled(this.#target(run.script), event), timeout])
     } catch (error) {

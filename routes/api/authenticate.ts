@@ -1,8 +1,8 @@
 import type { MiddlewareHandler } from 'hono'
 import { SkerryError } from '../../src/core/errors.ts'
+import { workersDomain } from '../../src/registry/accounts.ts'
 import { accountRegistry, directory } from '../../src/registry/stubs.ts'
 import { hashToken } from '../../src/registry/tokens.ts'
-import { workersDomain } from '../../src/registry/accounts.ts'
 import type { Api } from './context.ts'
 
 /**

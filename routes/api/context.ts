@@ -1,6 +1,6 @@
+import type { StateEnv } from '../../src/env.ts'
 import type { Account } from '../../src/registry/account.ts'
 import type { AccountRecord } from '../../src/registry/accounts.ts'
-import type { StateEnv } from '../../src/env.ts'
 
 /** What a token may do: `viewer` reads, `deployer` also changes scripts and data, `admin` also manages tokens and accounts. */
 export type Role = 'viewer' | 'deployer' | 'admin'

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { nextRun, parseCron } from '../../bindings/cron/expression.ts'
 
 const MINUTE_MS = 60_000
-const VECTORS = new URL('../../../shared/vectors/cron/', import.meta.url)
+const VECTORS = join(import.meta.dirname, '../../../shared/vectors/cron')
 const hasVectors = existsSync(VECTORS)
 
 interface NextVector {
@@ -19,7 +20,7 @@ interface ValidityVector {
 
 function readVectors<T>(file: string): T[] {
   if (!hasVectors) return []
-  return (JSON.parse(readFileSync(new URL(file, VECTORS), 'utf8')) as { vectors: T[] }).vectors
+  return (JSON.parse(readFileSync(join(VECTORS, file), 'utf8')) as { vectors: T[] }).vectors
 }
 
 function runsFrom(expression: string, from: string, count: number): string[] {

@@ -77,7 +77,7 @@ describe('RouteTable.match()', () => {
     ['own.example.net/older', 'one', 'a route before a custom domain'],
     ['nobody.localhost/', undefined, 'an unknown host'],
     ['localhost/', undefined, 'the apex is the platform’s'],
-  ])('%s → %s: %s', (url, expected) => {
+  ] as [string, string | undefined, string][])('%s → %s: %s', (url, expected) => {
     expect(nameAt(table, url)).toBe(expected)
   })
 
@@ -171,14 +171,14 @@ describe('RouteTable.apply()', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 6 }), steps => {
         const stepwise = new RouteTable()
-        let before: string[] = []
+        let before: readonly string[] = []
         let last: AccountChanges = changes()
         steps.forEach(({ present, routes }, index) => {
           const unique = [
             ...new Map(routes.map(r => [r.host + r.path, route(r.host + r.path, r.to)])).values(),
           ]
           last = changes({ to: index + 1, scripts: present.map(name => script(name)), routes: unique })
-          const removed = before.filter(name => !present.includes(name))
+          const removed = before.filter(name => !(present as string[]).includes(name))
           stepwise.apply({ ...last, from: index, removed })
           before = present
         })

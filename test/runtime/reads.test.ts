@@ -60,21 +60,13 @@ describe('readsOf() finds headers that Cloudflare sets', () => {
 
 test('readsOf() looks at every module but source maps', () => {
   const bytes = new TextEncoder().encode('request.cf; "cf-ray"')
-  const none = { type: 'esm' as const, bytes: new Uint8Array() }
-  expect(
+  const together = (type: ModuleType) =>
     readsOf(
-      new Map([
-        ['a', none],
-        ['b', { type: 'cjs', bytes }],
+      new Map<string, { type: ModuleType; bytes: Uint8Array }>([
+        ['index.js', { type: 'esm', bytes: new Uint8Array() }],
+        ['other', { type, bytes }],
       ]),
-    ),
-  ).toEqual({ cf: true, clientHeaders: true })
-  expect(
-    readsOf(
-      new Map([
-        ['a', none],
-        ['a.map', { type: 'source-map', bytes }],
-      ]),
-    ),
-  ).toEqual({ cf: false, clientHeaders: false })
+    )
+  expect(together('cjs')).toEqual({ cf: true, clientHeaders: true })
+  expect(together('source-map')).toEqual({ cf: false, clientHeaders: false })
 })

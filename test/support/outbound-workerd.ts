@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 /** A running workerd with one Worker of ours in it. */
@@ -39,7 +38,7 @@ export async function startWorker({
 }: WorkerdSpec): Promise<RunningWorkerd> {
   const directory = await mkdtemp(join(tmpdir(), 'skerry-workerd-'))
   await build({
-    entryPoints: [fileURLToPath(new URL(`../worker/${entry}`, import.meta.url))],
+    entryPoints: [join(import.meta.dirname, '../worker', entry)],
     bundle: true,
     format: 'esm',
     target: 'es2024',

@@ -1,8 +1,8 @@
 import type { Context } from 'hono'
-import { claimsOf, parseRoutePattern } from '../../pattern.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
 import type { NewRoute } from '../../../src/registry/routes.ts'
 import { directory } from '../../../src/registry/stubs.ts'
+import { claimsOf, parseRoutePattern } from '../../pattern.ts'
 import type { Api } from '../context.ts'
 
 /**

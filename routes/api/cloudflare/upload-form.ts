@@ -1,8 +1,8 @@
+import { checkModuleName } from '../../../runtime/module-names.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
 import { sha256Hex } from '../../../src/core/ids.ts'
 import { LIMITS } from '../../../src/core/limits.ts'
 import type { ModuleRef, ModuleType } from '../../../src/core/manifest.ts'
-import { checkModuleName } from '../../../runtime/module-names.ts'
 
 /** A module as it arrived. */
 export interface UploadedModule extends ModuleRef {

@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { SkerryError } from '../../../src/core/errors.ts'
-import { accountRegistry } from '../../../src/registry/stubs.ts'
 import { workersDomain } from '../../../src/registry/accounts.ts'
+import { accountRegistry } from '../../../src/registry/stubs.ts'
 import { parseRoutePattern } from '../../pattern.ts'
 import type { Api } from '../context.ts'
 import { readJsonArray, readJsonObject, stringField } from '../json.ts'

@@ -32,7 +32,10 @@ h1 { margin: 0 0 .75rem; font-size: clamp(1.9rem, 6vw, 2.75rem); line-height: 1.
 h2 { margin: 0 0 .35rem; font-size: 1.125rem; letter-spacing: -.01em }
 h3 { margin: 1.5rem 0 .25rem; font-size: .9375rem }
 .columns { display: grid; gap: 1.25rem; grid-template-columns: minmax(0, 1fr) }
-@media (min-width: 52rem) { .columns { grid-template-columns: minmax(0, 1.5fr) minmax(0, 1fr); align-items: start } }
+@media (min-width: 52rem) {
+  .columns { grid-template-columns: minmax(0, 1.5fr) minmax(0, 1fr); align-items: start }
+  .columns.mine { grid-template-columns: minmax(0, 1fr) minmax(0, 1.5fr) }
+}
 .card { background: var(--rock); border: 1px solid var(--line); border-radius: .625rem; padding: 1.5rem }
 @media (max-width: 30rem) { .card { padding: 1.125rem } }
 .card p { margin: 0 0 .9rem; color: var(--quiet) }
@@ -43,6 +46,10 @@ h3 { margin: 1.5rem 0 .25rem; font-size: .9375rem }
 }
 .well pre { flex: 1; min-width: 0; margin: 0; padding: .2rem .5rem .2rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere }
 .well button { flex: none }
+@media (max-width: 30rem) {
+  .well { flex-wrap: wrap; justify-content: end }
+  .well pre { flex-basis: 100% }
+}
 pre, code { font: .8125rem/1.75 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
 pre em { color: var(--lichen); font-style: normal }
 code { overflow-wrap: anywhere }
@@ -89,8 +96,9 @@ for (const well of document.querySelectorAll('.well')) {
   button.textContent = 'Copy'
   button.setAttribute('aria-label', 'Copy ' + well.dataset.what)
   button.addEventListener('click', async () => {
-    if (navigator.clipboard) await navigator.clipboard.writeText(text.textContent)
-    else {
+    try {
+      await navigator.clipboard.writeText(text.textContent)
+    } catch {
       getSelection().selectAllChildren(text)
       document.execCommand('copy')
     }

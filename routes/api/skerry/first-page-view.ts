@@ -32,9 +32,10 @@ ${renderHeader(overview)}
 <p>Skerry runs Cloudflare Workers on hardware you choose. You deploy them with the wrangler you already
 have; nothing in your project changes.</p>
 </div>
-<div class="columns">
+<div class="columns${viewer ? ' mine' : ''}">
+${viewer ? renderFunctions(viewer) : ''}
 ${renderWrangler(overview)}
-${viewer ? renderFunctions(viewer) : renderSignIn(problem)}
+${viewer ? '' : renderSignIn(problem)}
 </div>
 </main>
 <footer><span>Skerry ${overview.version} on ${HOST_NAMES[overview.hostKind] ?? overview.hostKind}</span>

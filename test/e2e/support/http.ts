@@ -52,6 +52,6 @@ function toResponse(incoming: IncomingMessage): Response {
   const status = incoming.statusCode ?? 0
   const isBare = [101, 204, 205, 304].includes(status)
   if (isBare) incoming.resume()
-  const body = isBare ? null : (Readable.toWeb(incoming) as ReadableStream<Uint8Array>)
+  const body = isBare ? null : (Readable.toWeb(incoming) as unknown as ReadableStream<Uint8Array>)
   return new Response(body, { status, statusText: incoming.statusMessage ?? '', headers })
 }

@@ -1,0 +1,44 @@
+import { Hono } from 'hono'
+import { bearerAuth } from 'hono/bearer-auth'
+
+interface Env {
+  /** Where notes are kept. */
+  readonly NOTES: KVNamespace
+  /** Who has it may write. A secret: `wrangler secret put WRITE_KEY`. */
+  readonly WRITE_KEY?: string
+}
+
+const app = new Hono<{ Bindings: Env }>()
+
+app.get('/', async c => {
+  const count = (await c.env.NOTES.get('count')) ?? 'not counted yet'
+  return c.text(`Hello from Hono. Notes: ${count}. Read one at /notes/<name>.\n`)
+})
+
+app.get('/notes/:name', async c => {
+  const note = await c.env.NOTES.get(`note:${c.req.param('name')}`)
+  return note === null ? c.notFound() : c.text(note)
+})
+
+app.put(
+  '/notes/:name',
+  async (c, next) => {
+    const token = c.env.WRITE_KEY
+    if (!token) return c.text('Set the key first: npx wrangler secret put WRITE_KEY\n', 503)
+    return bearerAuth({ token })(c, next)
+  },
+  async c => {
+    await c.env.NOTES.put(`note:${c.req.param('name')}`, await c.req.text())
+    return c.body(null, 204)
+  },
+)
+
+export default {
+  fetch: app.fetch,
+
+  /** Each minute: counts the notes. */
+  async scheduled(_controller, env) {
+    const { keys, list_complete } = await env.NOTES.list({ prefix: 'note:' })
+    await env.NOTES.put('count', list_complete ? `${keys.length}` : `more than ${keys.length}`)
+  },
+} satisfies ExportedHandler<Env>

@@ -20,10 +20,14 @@ export function checkModuleName(name: string): string | undefined {
   if (/[\u0000-\u001f\u007f\\]/.test(name)) {
     return `The module name ${JSON.stringify(name)} contains a control character or backslash. Rename it.`
   }
-  if (name.includes(':'))
+  const decoded = decode(name)
+  if (decoded.includes(':')) {
     return `The module name "${name}" contains ":", as only built-in modules do. Rename it.`
-  if (name.startsWith('/')) return `The module name "${name}" starts with "/". Use a relative name.`
-  const segments = decode(name).split(/[/\\]/)
+  }
+  const segments = decoded.split(/[/\\]/)
+  if (segments[0] === '' && segments.length > 1) {
+    return `The module name "${name}" starts with "/". Use a relative name.`
+  }
   if (segments.includes('..')) {
     return `The module name "${name}" contains "..". Use a name below the project's directory.`
   }

@@ -2,6 +2,7 @@ import { WorkerEntrypoint } from 'cloudflare:workers'
 import { bindEnv } from '../bindings/index.ts'
 import { loadWorker, readModules } from '../runtime/loader.ts'
 import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
+import { toSkerryError } from './core/errors.ts'
 import type { InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
 import { LIMITS } from './core/limits.ts'
 import type { Binding, Program } from './core/manifest.ts'
@@ -61,11 +62,16 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
     const target = table.script(accountId, script)
     const version = target && pickByShare(target.entry.versions, Math.random())
     if (!target || !version) return { outcome: 'scriptNotFound', noRetry: true }
-    const stub = loadWorker(target, version, Date.now(), { env: this.env, exports: this.ctx.exports })
-    const { outcome, noRetry } = await stub
-      .getEntrypoint()
-      .scheduled({ cron: event.cron, scheduledTime: new Date(event.scheduledTime) })
-    return { outcome: outcome as EventResult['outcome'], noRetry }
+    try {
+      const stub = loadWorker(target, version, Date.now(), { env: this.env, exports: this.ctx.exports })
+      const scheduledTime = new Date(event.scheduledTime)
+      const { outcome, noRetry } = await stub.getEntrypoint().scheduled({ cron: event.cron, scheduledTime })
+      return { outcome: outcome as EventResult['outcome'], noRetry }
+    } catch (error) {
+      // A code of ours: the platform failed, and another try may succeed. Anything else is the function's.
+      if (toSkerryError(error)) throw error
+      return { outcome: 'exception', noRetry: true, error: String(error) }
+    }
   }
 }
 

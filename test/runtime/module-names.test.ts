@@ -25,7 +25,9 @@ describe('checkModuleName()', () => {
     ['', 'empty'],
     ['cloudflare:workers', '":"'],
     ['node:fs', '":"'],
+    ['node%3afs', '":"'],
     ['/index.js', 'starts with "/"'],
+    ['%2f/index.js', 'starts with "/"'],
     ['../index.js', '".."'],
     ['src/../../index.js', '".."'],
     ['%2e%2e/index.js', '".."'],
@@ -57,6 +59,7 @@ describe('checkModuleName()', () => {
         expect(href).toMatch(/^bundle:\/\/host\/root\//)
         expect(href.replace(/\/{2,}/g, '/')).not.toMatch(/root\/+__skerry__/)
       }),
+      { numRuns: 2000 },
     )
   })
 })

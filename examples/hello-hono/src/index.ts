@@ -1,10 +1,11 @@
 import { Hono } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
+import { timingSafeEqual } from 'hono/utils/buffer'
 
 interface Env {
   /** Where notes are kept. */
   readonly NOTES: KVNamespace
-  /** Who has it may write. A secret: `wrangler secret put WRITE_KEY`. */
+  /** Who has it may write. A secret: `wrangler secret put WRITE_KEY`; until it is set, nobody may. */
   readonly WRITE_KEY?: string
 }
 
@@ -17,21 +18,17 @@ app.get('/', async c => {
 
 app.get('/notes/:name', async c => {
   const note = await c.env.NOTES.get(`note:${c.req.param('name')}`)
-  return note === null ? c.notFound() : c.text(note)
+  return note === null ? c.text('There is no such note.\n', 404) : c.text(note)
 })
 
-app.put(
-  '/notes/:name',
-  async (c, next) => {
-    const token = c.env.WRITE_KEY
-    if (!token) return c.text('Set the key first: npx wrangler secret put WRITE_KEY\n', 503)
-    return bearerAuth({ token })(c, next)
-  },
-  async c => {
-    await c.env.NOTES.put(`note:${c.req.param('name')}`, await c.req.text())
-    return c.body(null, 204)
-  },
-)
+const writers = bearerAuth<{ Bindings: Env }>({
+  verifyToken: async (token, { env }) => Boolean(env.WRITE_KEY) && timingSafeEqual(token, `${env.WRITE_KEY}`),
+})
+
+app.put('/notes/:name', writers, async c => {
+  await c.env.NOTES.put(`note:${c.req.param('name')}`, await c.req.text())
+  return c.text('Written.\n', 201)
+})
 
 export default {
   fetch: app.fetch,

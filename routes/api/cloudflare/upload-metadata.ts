@@ -25,6 +25,8 @@ const Metadata = v.strictObject({
   placement: v.optional(v.unknown()),
   usage_model: v.optional(v.string()),
   code_update_strategy: v.optional(v.unknown()),
+  // Names and versions of the project's npm packages, for Cloudflare's statistics.
+  package_dependencies: v.optional(v.unknown()),
   // Kept and shown; docs/limits.md says who enforces it.
   limits: v.optional(
     v.nullable(v.object({ cpu_ms: v.optional(v.number()), subrequests: v.optional(v.number()) })),

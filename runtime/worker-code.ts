@@ -29,7 +29,7 @@ export interface CodeOptions {
  * Changes whenever the platform's own code in an isolate does: part of the isolate's id, so that an edge
  * never keeps an isolate with an older prelude.
  */
-export const PRELUDE_VERSION = `${fingerprint(harness + serviceWorker)}`
+export const PRELUDE_VERSION = fingerprint(`${harness}${serviceWorker}${toMainModule}${resolveFlags}`)
 
 /**
  * The code of a version's isolate: its modules untouched, and a generated main module that imports the harness

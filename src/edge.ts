@@ -1,5 +1,6 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { bindEnv } from '../bindings/index.ts'
+import { callScheduled } from '../runtime/harness.ts'
 import { loadWorker, readModules } from '../runtime/loader.ts'
 import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
 import { toSkerryError } from './core/errors.ts'
@@ -64,6 +65,8 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
     if (!target || !version) return { outcome: 'scriptNotFound', noRetry: true }
     try {
       const stub = loadWorker(target, version, Date.now(), { env: this.env, exports: this.ctx.exports })
+      // Natively, tails see a cron event; the flag that allows it can't be deployed to Cloudflare.
+      if (this.env.SKERRY_HOST_KIND === 'cloudflare') return await callScheduled(stub, event)
       const scheduledTime = new Date(event.scheduledTime)
       const { outcome, noRetry } = await stub.getEntrypoint().scheduled({ cron: event.cron, scheduledTime })
       return { outcome: outcome as EventResult['outcome'], noRetry }

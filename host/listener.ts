@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { lookup } from 'node:dns/promises'
 import { BoundSocket, isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { Failure, messageOf, systemCodeOf } from './failure.ts'
 
 /** The platform's listening socket, owned by the supervisor. */
@@ -34,6 +35,14 @@ export async function openListener(host: string, port: number): Promise<Listener
     throw inUse(host, address.port)
   }
   return { port: address.port, fd: socket.fd(), close: () => socket[Symbol.dispose]() }
+}
+
+/** Every address and port, as `host:port`, at which a listener on `host` is reached from this machine. */
+export function listenAddresses(host: string, port: number): string[] {
+  const all = Object.values(networkInterfaces()).flatMap(found => found ?? [])
+  const isWildcard = host === '0.0.0.0' || host === '::'
+  const addresses = isWildcard ? ['127.0.0.1', '::1', ...all.map(({ address }) => address)] : [host]
+  return [...new Set(addresses)].map(address => `${isIP(address) === 6 ? `[${address}]` : address}:${port}`)
 }
 
 async function resolveAddress(host: string): Promise<string> {

@@ -22,5 +22,7 @@ export function waitForStopSignal(): StopSignal {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
   // bin/skerry.mjs holds the other end: killed with SIGKILL, it can't tell us otherwise.
   process.once('disconnect', onSignal)
+  // Listening alone would keep us running after everything has ended.
+  process.channel?.unref()
   return { first: promise, onAgain: callback => void callbacks.push(callback) }
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { DENIED_NETWORKS } from '../src/core/addresses.ts'
 import { type BindingConfig, Embedded, type ServiceConfig, type WorkerdConfig } from './config.ts'
 
 /** One workerd process: what the supervisor starts, watches and starts again. */
@@ -17,6 +18,8 @@ export interface TopologyInput {
   readonly domain: string
   /** Where clients reach the platform. */
   readonly url: string
+  /** Where the platform listens, as `host:port`: functions may not connect there. */
+  readonly listensOn: readonly string[]
   readonly adopt: boolean
   readonly allowPrivateEgress: boolean
 }
@@ -55,6 +58,7 @@ function describeMain(input: TopologyInput): ServiceConfig {
     { name: 'ADMIN_TOKEN', fromEnvironment: 'ADMIN_TOKEN' },
     { name: 'SKERRY_DOMAIN', text: input.domain },
     { name: 'SKERRY_URL', text: input.url },
+    { name: 'SKERRY_LISTENS_ON', text: input.listensOn.join(',') },
     { name: 'SKERRY_HOST_KIND', text: 'self-host' },
     { name: 'SKERRY_ADOPT', text: input.adopt ? '1' : '0' },
     { name: 'INTERNET', service: 'internet' },
@@ -105,7 +109,8 @@ function describeDisks(dataDir: string): ServiceConfig[] {
 
 function describeNetworks({ allowPrivateEgress }: TopologyInput): ServiceConfig[] {
   const tlsOptions = { trustBrowserCas: true }
-  const internet = { name: 'internet', network: { allow: ['public'], tlsOptions } }
-  const intranet = { name: 'intranet', network: { allow: ['public', 'private'], tlsOptions } }
+  const deny = DENIED_NETWORKS
+  const internet = { name: 'internet', network: { allow: ['public'], deny, tlsOptions } }
+  const intranet = { name: 'intranet', network: { allow: ['public', 'private'], deny, tlsOptions } }
   return allowPrivateEgress ? [internet, intranet] : [internet]
 }

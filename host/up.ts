@@ -5,7 +5,7 @@ import { toCapnpText } from './config.ts'
 import { ensurePrivateDir, readOrCreateSecrets, type Secrets, writeFileAtomic } from './data-dir.ts'
 import { waitUntilHealthy } from './health.ts'
 import { deployHello } from './hello.ts'
-import { type Listener, openListener } from './listener.ts'
+import { type Listener, listenAddresses, openListener } from './listener.ts'
 import { lockDataDir } from './lock.ts'
 import { type HostOptions, toLocalUrl } from './options.ts'
 import { killOrphans } from './process-record.ts'
@@ -56,7 +56,11 @@ export async function runUp(options: HostOptions, installation = INSTALLATION): 
   const url = `http://${options.domain}:${listener.port}`
   const localUrl = toLocalUrl(options.host, listener.port)
   await bundleWorker(installation.workerEntry, join(runDir, 'worker.js'))
-  const processes = describeProcesses({ ...options, url: options.url ?? url })
+  const processes = describeProcesses({
+    ...options,
+    url: options.url ?? url,
+    listensOn: listenAddresses(options.host, listener.port),
+  })
   const supervisors = processes.map(
     description =>
       new Supervisor(prepareProcess(description, options, secrets, listener, runDir), { runDir, log }),

@@ -1,16 +1,6 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import type { EdgeEnv } from '../../src/env.ts'
-import { HARNESS_ENTRYPOINT } from './kind.ts'
-
-/** Whom a service binding calls. Set by the platform only; a function never sees or names it. */
-export interface ServiceProps {
-  readonly accountId: string
-  readonly script: string
-  /** An exported class; omitted = the default export. */
-  readonly entrypoint?: string
-  /** `ctx.props` of the callee, from the binding's own configuration. */
-  readonly props?: Record<string, unknown>
-}
+import { HARNESS_ENTRYPOINT, type ServiceProps } from './kind.ts'
 
 /** The deployed isolate of a function; `undefined` when it isn't deployed. Called once a call: cheap, synchronous. */
 export type ServiceResolver = (

@@ -1,9 +1,18 @@
 import type { BindingKind } from '../binding.ts'
 import { describe, invalidBinding, requireText } from '../fields.ts'
-import type { ServiceProps } from './entrypoint.ts'
 
 /** The name of the platform's own entrypoint in every isolate: no service binding may reach it. */
 export const HARNESS_ENTRYPOINT = 'SkerryHarness'
+
+/** Whom a service binding calls. Set by the platform only; a function never sees or names it. */
+export interface ServiceProps {
+  readonly accountId: string
+  readonly script: string
+  /** An exported class; omitted = the default export. */
+  readonly entrypoint?: string
+  /** `ctx.props` of the callee, from the binding's own configuration. */
+  readonly props?: Record<string, unknown>
+}
 
 /** A binding to another function of the same account: `fetch` and RPC. */
 export const service: BindingKind<'service'> = {

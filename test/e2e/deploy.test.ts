@@ -9,7 +9,7 @@ const ADD_WASM = Uint8Array.from(atob('AGFzbQEAAAABBwFgAn9/AX8DAgEABwcBA2FkZAAAC
   char.charCodeAt(0),
 )
 
-describe.each(hosts)('wrangler deploy to `npm $kind`', platform => {
+describe.each(hosts)('wrangler deploy to `%s`', (_, platform) => {
   const deploy = (dir: string, ...args: string[]) => platform.wrangler(['deploy', ...args], { cwd: dir })
 
   test('puts a TypeScript project live, and prints where', async () => {
@@ -25,7 +25,8 @@ describe.each(hosts)('wrangler deploy to `npm $kind`', platform => {
     })
     const { code, stdout } = await deploy(project.dir)
     expect(code).toBe(0)
-    expect(stdout).toContain(`http://plain.${platform.domain}:${platform.port}`)
+    // wrangler leaves the port out.
+    expect(stdout).toContain(`plain.${platform.domain}`)
     expect(stdout).toMatch(/Current Version ID: [0-9a-f-]{36}/)
     expect(await platform.read('plain', '/a?b')).toBe('hello /a nobody')
   })
@@ -256,27 +257,53 @@ describe.each(hosts)('wrangler deploy to `npm $kind`', platform => {
     expect(await platform.read('unbundled')).toBe('QUIET!')
   })
 
+  test('prints a syntax error of the bundle with its place', async () => {
+    const project = createWorker('unparsable', 'const a = 1\nconst b = = 2')
+    const { code, all } = await deploy(project.dir)
+    expect(code).toBe(1)
+    expect(all).toMatch(/src\/index\.ts:2:10/)
+    expect((await platform.api('GET', '$A/workers/scripts/unparsable/versions')).status).toBe(404)
+  })
+
   test.each([
     {
-      problem: 'a syntax error',
-      broken: 'const a = 1\nconst b = = 2\nexport default { fetch() {} }',
-      message: /SyntaxError.*[\s\S]*index\.mjs:2/,
+      title: 'a syntax error that wrangler did not see',
+      part: 'export const a = 1\nexport const b = = 2',
+      message: /Uncaught SyntaxError: Unexpected token '='[\s\S]*part\.mjs:2/,
     },
     {
-      problem: 'an exception at the top level',
-      broken: 'export default { fetch() {} }\n\nthrow new TypeError("not today")',
-      message: /TypeError: not today[\s\S]*index\.mjs:3/,
+      title: 'an exception at the top level',
+      part: 'export const a = 1\n\nthrow new TypeError("not today")',
+      message: /Uncaught TypeError: not today[\s\S]*part\.mjs:3/,
     },
-    { problem: 'no handler', broken: 'export const answer = 42', message: /handler/ },
-  ])('refuses $problem with its place, and changes nothing', async ({ problem, broken, message }) => {
-    const name = `broken-${problem.replace(/\W+/g, '-')}`
+    {
+      title: 'an import of what is not there',
+      part: 'export { a } from "./nowhere.mjs"',
+      message: /No such module "nowhere\.mjs"/,
+    },
+    {
+      title: 'no handler',
+      part: 'export const a = 1',
+      main: 'export { a } from "./part.mjs"',
+      message: /handler/,
+    },
+  ])('refuses $title with its place, and changes nothing', async ({ title, part, main, message }) => {
+    const name = `broken-${title.replace(/\W+/g, '-')}`
     const project = createProject({
-      'wrangler.json': { name, main: 'index.mjs', compatibility_date: '2026-11-01', no_bundle: true },
-      'index.mjs': answering('works'),
+      'wrangler.json': {
+        name,
+        main: 'index.mjs',
+        compatibility_date: '2026-11-01',
+        no_bundle: true,
+        find_additional_modules: true,
+        rules: [{ type: 'ESModule', globs: ['**/*.mjs'] }],
+      },
+      'index.mjs': 'import { a } from "./part.mjs"\nexport default { fetch() { return new Response(a) } }',
+      'part.mjs': 'export const a = "works"',
     })
     expect((await deploy(project.dir)).code).toBe(0)
     const before = await platform.api('GET', `$A/workers/scripts/${name}/versions`)
-    project.write({ 'index.mjs': broken })
+    project.write({ 'part.mjs': part, ...(main && { 'index.mjs': main }) })
     const { code, all } = await deploy(project.dir)
     expect(code).toBe(1)
     expect(all).toMatch(message)

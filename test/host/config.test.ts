@@ -30,6 +30,7 @@ const INPUT = {
   dataDir: '/data',
   domain: 'localhost',
   url: 'http://localhost:8787',
+  listensOn: ['127.0.0.1:8787'],
   adopt: true,
   allowPrivateEgress: false,
 }

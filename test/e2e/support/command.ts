@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 
 /** How a command is run. */
 export interface RunOptions {
@@ -73,8 +74,10 @@ export function startCommand(
   const waiting = new Set<() => void>()
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
-      output[name] += text
-      output.all += text
+      // wrangler colours some messages whatever it is told.
+      const plain = stripVTControlCharacters(text)
+      output[name] += plain
+      output.all += plain
       for (const look of waiting) look()
     })
   }

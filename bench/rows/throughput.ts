@@ -1,0 +1,121 @@
+import { Api } from '../api.ts'
+import { Connection, sendMany, toRequest } from '../client.ts'
+import { pinToCores, readCpuUs } from '../cpu.ts'
+import type { Row } from '../row.ts'
+import { makeTempDir, readFunctionSource, type Server, startFixture, startPlatform } from '../servers.ts'
+import { quantile, type Spread, spreadOf } from '../stats.ts'
+
+const CONNECTIONS = 16
+const SLICE_REQUESTS = 300
+const WARM_UP_REQUESTS = 4000
+/** Each repetition has fresh processes: how a process happens to lie in memory is worth some per cent. */
+const REPETITIONS = 3
+const ROUNDS = 24
+
+const VARIANTS = ['bare', 'platform', 'control', 'hello'] as const
+type Variant = (typeof VARIANTS)[number]
+
+interface Slice {
+  readonly rps: number
+  /** Server time a request, in microseconds. */
+  readonly cpuUs: number
+}
+type Round = Record<Variant, Slice>
+
+/** Route + function, messages untouched, against two copies of the bare loader; hello-world as the limit. */
+export async function measureThroughput(): Promise<Row[]> {
+  using _pinned = pinToCores()
+  const rounds: Round[] = []
+  for (let i = 0; i < REPETITIONS; i++) rounds.push(...(await measureRounds()))
+  return [
+    ...toRows(rounds, 'platform', 'route + function', { of: 'ratio', atLeast: 0.92 }),
+    ...toRows(rounds, 'bare', 'bare loader'),
+    ...toRows(rounds, 'control', 'bare loader, second copy'),
+    ...toRows(rounds, 'hello', 'hello world, no loader'),
+  ]
+}
+
+async function measureRounds(): Promise<Round[]> {
+  using dir = makeTempDir()
+  await using servers = new AsyncDisposableStack()
+  const started = async <T extends Server>(server: Promise<T>) => servers.adopt(await server, s => s.stop())
+  const platform = await started(startPlatform(dir.path))
+  const api = await Api.open(platform)
+  await api.deploy('bench', readFunctionSource())
+  api.close()
+
+  const slicers: Record<Variant, () => Promise<Slice>> = {
+    platform: await prepare(platform, servers),
+    bare: await prepare(await started(startFixture('bare-loader')), servers),
+    control: await prepare(await started(startFixture('bare-loader')), servers),
+    hello: await prepare(await started(startFixture('hello')), servers),
+  }
+  const rounds: Round[] = []
+  for (let i = 0; i < ROUNDS; i++) {
+    const order = i % 2 === 0 ? VARIANTS : VARIANTS.toReversed()
+    const round: Partial<Round> = {}
+    for (const variant of order) round[variant] = await slicers[variant]()
+    rounds.push(round as Round)
+  }
+  return rounds
+}
+
+/** Warms a server up; the function it returns measures one slice. */
+async function prepare({ port, pids }: Server, cleanup: AsyncDisposableStack): Promise<() => Promise<Slice>> {
+  const request = toRequest('bench.localhost')
+  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => Connection.open(port)))
+  cleanup.defer(() => {
+    for (const connection of connections) connection.close()
+  })
+  await sendMany(connections, request, WARM_UP_REQUESTS, 'hello\n')
+  return async () => {
+    const cpuBeforeUs = readCpuUs(pids)
+    const startedAtMs = performance.now()
+    await sendMany(connections, request, SLICE_REQUESTS, 'hello\n')
+    const ms = performance.now() - startedAtMs
+    const cpuAfterUs = readCpuUs(pids)
+    const cpuUs =
+      cpuBeforeUs === undefined || cpuAfterUs === undefined ? Number.NaN : cpuAfterUs - cpuBeforeUs
+    return { rps: (SLICE_REQUESTS / ms) * 1000, cpuUs: cpuUs / SLICE_REQUESTS }
+  }
+}
+
+function toRows(rounds: readonly Round[], variant: Variant, what: string, budget?: Row['budget']): Row[] {
+  const rps = ratiosOf(rounds, variant, slice => slice.rps)
+  const cpu = ratiosOf(rounds, variant, slice => slice.cpuUs)
+  const median = (key: keyof Slice) =>
+    quantile(
+      rounds.map(round => round[variant][key]),
+      0.5,
+    )
+  const rows: Row[] = [
+    {
+      row: 'throughput',
+      what: `throughput, ${what}`,
+      value: median('rps'),
+      unit: 'req/s',
+      ...describeRatio(rps),
+      ...(budget && { budget }),
+    },
+  ]
+  if (Number.isNaN(cpu.median)) return rows
+  rows.push({
+    row: 'throughput',
+    what: `CPU a request, ${what}`,
+    value: median('cpuUs'),
+    unit: 'µs',
+    ...describeRatio(cpu),
+  })
+  return rows
+}
+
+/** A variant against the geometric mean of both copies of the bare loader in the same round. */
+function ratiosOf(rounds: readonly Round[], variant: Variant, read: (slice: Slice) => number): Spread {
+  return spreadOf(
+    rounds.map(round => read(round[variant]) / Math.sqrt(read(round.bare) * read(round.control))),
+  )
+}
+
+function describeRatio({ q1, median, q3 }: Spread): Pick<Row, 'ratio' | 'spread'> {
+  return { ratio: median, spread: `ratio's quartiles ${q1.toFixed(2)}–${q3.toFixed(2)}` }
+}

@@ -10,8 +10,6 @@ export const LIMITS = {
   internalHops: 16,
   /** A request's body. Gateway. Cloudflare's Free and Pro plans: 100 MB. */
   requestBodyBytes: 100 * 1000 * 1000,
-  /** Subrequests of one isolate per second-long window are not limited; per invocation Cloudflare allows 1,000. */
-  subrequests: 1000,
   /** All modules of a version, source maps apart. Control plane; workerd itself refuses 64 MiB. */
   uploadBytes: 64 * 1024 * 1024,
   /** One module: the code store is a KV namespace. Control plane. */

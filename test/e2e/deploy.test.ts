@@ -9,7 +9,7 @@ const ADD_WASM = Uint8Array.from(atob('AGFzbQEAAAABBwFgAn9/AX8DAgEABwcBA2FkZAAAC
   char.charCodeAt(0),
 )
 
-describe.each(hosts)('wrangler deploy to `%s`', (_, platform) => {
+describe.each(hosts)('wrangler deploy to `npm $kind`', platform => {
   const deploy = (dir: string, ...args: string[]) => platform.wrangler(['deploy', ...args], { cwd: dir })
 
   test('puts a TypeScript project live, and prints where', async () => {

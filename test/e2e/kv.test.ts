@@ -6,7 +6,7 @@ import { createProject, createWorker } from './support/project.ts'
 
 const hosts = await openHosts('kv')
 
-describe.each(hosts)('wrangler kv on `%s`', (_, platform) => {
+describe.each(hosts)('wrangler kv on `npm $kind`', platform => {
   const run = async (cwd: string, ...args: string[]) => {
     const finished = await platform.wrangler(['kv', ...args], { cwd })
     expect(finished.code, finished.all).toBe(0)
@@ -96,7 +96,7 @@ describe.each(hosts)('wrangler kv on `%s`', (_, platform) => {
     const place = ['--namespace-id', id, '--remote']
     await run(dir, 'bulk', 'put', 'put.json', ...place)
     const got = JSON.parse(await run(dir, 'bulk', 'get', 'get.json', ...place))
-    expect(got).toEqual({ a: { value: 'A' }, 'b/ü': { value: 'BB' }, none: { value: null } })
+    expect(got).toEqual({ a: 'A', 'b/ü': 'BB', none: null })
     expect(JSON.parse(await run(dir, 'key', 'list', ...place))).toHaveLength(1502)
     await run(dir, 'bulk', 'delete', 'delete.json', ...place, '--force')
     expect(JSON.parse(await run(dir, 'key', 'list', ...place))).toEqual([{ name: 'b/ü', metadata: { n: 1 } }])
@@ -114,9 +114,9 @@ describe.each(hosts)('wrangler kv on `%s`', (_, platform) => {
     const bindings = [{ type: 'kv_namespace', name: 'STORE', namespace_id: id }]
     await platform.upload('kv-user', source, { bindings })
     const place = ['--binding', 'STORE', '--remote']
-    await run(project.dir, 'key', 'put', 'from-wrangler', 'hello', '--metadata', '[1,2]', ...place)
+    await run(project.dir, 'key', 'put', 'from-wrangler', 'hello', '--metadata', '{"n":[1,2]}', ...place)
     const seen = await platform.read('kv-user', '/', { method: 'PUT', body: 'hi' })
-    expect(JSON.parse(seen)).toMatchObject({ value: 'hello', metadata: [1, 2] })
+    expect(JSON.parse(seen)).toMatchObject({ value: 'hello', metadata: { n: [1, 2] } })
     expect(await run(project.dir, 'key', 'get', 'from-function', '--text', ...place)).toBe('hi\n')
   })
 })

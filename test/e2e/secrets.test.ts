@@ -8,7 +8,7 @@ import { createWorker } from './support/project.ts'
 const hosts = await openHosts('secrets')
 const SHOW = 'export default { fetch: (_, env) => Response.json(env) }'
 
-describe.each(hosts)('wrangler secret on `%s`', (_, platform) => {
+describe.each(hosts)('wrangler secret on `npm $kind`', platform => {
   test('put, list, bulk and delete change what the next request sees', async () => {
     const { dir: cwd } = createWorker('keeper', SHOW)
     await platform.upload('keeper', SHOW)

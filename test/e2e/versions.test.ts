@@ -4,17 +4,15 @@ import { answering, createWorker } from './support/project.ts'
 
 const hosts = await openHosts('versions')
 
-describe.each(hosts)('wrangler versions on `%s`', (_, platform) => {
+describe.each(hosts)('wrangler versions on `npm $kind`', platform => {
   const run = async (dir: string, ...args: string[]) => {
     const finished = await platform.wrangler(args, { cwd: dir })
     expect(finished.code, finished.all).toBe(0)
     return finished.stdout
   }
   const versionIn = (output: string) => /Version ID: ([0-9a-f-]{36})/.exec(output)?.[1] ?? ''
-  const upload = async (name: string, text: string) => {
-    const { result } = await platform.upload(name, answering(text))
-    return (result as { deployment_id: string }).deployment_id
-  }
+  const upload = async (name: string, text: string) =>
+    (await platform.upload(name, answering(text))).deployment_id
 
   test('upload adds a version that answers on its preview host and nowhere else', async () => {
     const project = createWorker('preview', answering('one'))

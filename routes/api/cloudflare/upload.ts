@@ -3,7 +3,7 @@ import { type ParsedBinding, parseBindings } from '../../../bindings/index.ts'
 import { checkHandlers } from '../../../runtime/probe.ts'
 import { readsOf } from '../../../runtime/reads.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
-import type { Binding, ExportRef, StoredBinding } from '../../../src/core/manifest.ts'
+import type { ExportRef, StoredBinding } from '../../../src/core/manifest.ts'
 import type { Account } from '../../../src/registry/account.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import { openBindings, sealSecret } from '../../../src/registry/secrets.ts'
@@ -30,10 +30,11 @@ export async function uploadVersion(
   const { registry } = c.var.account
   const form = await readUploadForm(c.req.raw)
   const metadata = parseUploadMetadata(form, new Date().toISOString().slice(0, 10))
-  const bindings = parseBindings(metadata.bindings)
+  const parsed = parseBindings(metadata.bindings)
   const previous = await registry.latestVersion(script)
 
-  const adoptions = await planAdoptions(c, script, bindings)
+  const adoptions = await planAdoptions(c, script, parsed)
+  const bindings = await sealSecrets(parsed, c.env.MASTER_KEY)
   await storeModules(c, form.modules)
   const started = await startCode(c, script, metadata, bindings, previous, adoptions)
   for (const namespace of adoptions) await registry.createKvNamespace(namespace)
@@ -43,7 +44,7 @@ export async function uploadVersion(
       ...started,
       reads: readsOf(new Map(form.modules.map(m => [m.name, m]))),
     },
-    bindings: await sealSecrets(bindings, c.env.MASTER_KEY),
+    bindings,
     keepTypes: metadata.keepTypes,
     annotations: { 'workers/triggered_by': 'upload', ...metadata.annotations },
     source: c.req.header('user-agent')?.startsWith('wrangler') ? 'wrangler' : 'api',
@@ -65,22 +66,17 @@ async function startCode(
   c: Context<Api>,
   script: string,
   metadata: UploadMetadata,
-  bindings: readonly ParsedBinding[],
+  bindings: readonly (StoredBinding | InheritBinding)[],
   previous: VersionRecord | undefined,
   adoptions: readonly NewNamespace[],
 ): Promise<{ exports: ExportRef[]; startupTimeMs: number }> {
-  const merged = mergeBindings(
-    previous?.manifest.bindings ?? [],
-    // Names and kinds matter here, and mergeBindings never looks into a secret.
-    bindings as readonly (StoredBinding | InheritBinding)[],
-    metadata.keepTypes,
-  )
+  const merged = mergeBindings(previous?.manifest.bindings ?? [], bindings, metadata.keepTypes)
   const opened = await openBindings(merged, c.env.MASTER_KEY)
   const namespaces = await c.var.account.registry.listKvNamespaces()
   const result = await anyEdge(c.env, c.executionCtx.exports as Cloudflare.Exports).probe(
     { accountId: c.var.account.id, script },
     metadata.program,
-    opened as Binding[],
+    opened,
     Object.fromEntries([...namespaces, ...adoptions].map(({ id, prefix }) => [id, prefix])),
   )
   if (!result.ok) throw new SkerryError('ERR_SCRIPT_STARTUP', result.message)

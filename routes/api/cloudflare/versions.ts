@@ -16,7 +16,8 @@ versions.get('/', async c => {
   const name = (await readScript(c)).name
   const { items, total } = await c.var.account.registry.listVersions(name, perPage, (page - 1) * perPage)
   const info = { page, per_page: perPage, count: items.length, total_count: total }
-  return respondResult(c, { items: items.map(version => toSummary(version, false)) }, info)
+  // With their bindings: `wrangler versions secret list` looks for secrets here.
+  return respondResult(c, { items: items.map(version => toVersion(version, false)) }, info)
 })
 
 /** Uploads a version without sending traffic to it. The script must exist. */

@@ -39,7 +39,13 @@ export interface Platform {
   /** The text of a script's answer; the status in front unless it is 200. */
   read(script: string, path?: string, init?: SendInit): Promise<string>
   /** A call of `/client/v4`: the path begins with `/accounts`; a leading `$A` stands for the account's own. */
-  api<T = unknown>(method: string, path: string, body?: unknown, token?: string): Promise<Envelope<T>>
+  api<T = unknown>(
+    method: string,
+    path: string,
+    body?: unknown,
+    token?: string,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Envelope<T>>
   /** A call of `/api/v1`. */
   v1<T = unknown>(
     method: string,
@@ -47,12 +53,12 @@ export interface Platform {
     body?: unknown,
     token?: string,
   ): Promise<{ status: number; body: T }>
-  /** Uploads and deploys a script through the API. The first module is the main one. */
+  /** Uploads and deploys a script through the API, or throws. The first module is the main one. */
   upload(
     script: string,
     modules: string | Readonly<Record<string, ModuleSource>>,
     metadata?: object,
-  ): Promise<Envelope>
+  ): Promise<{ deployment_id: string }>
   /** Runs the real wrangler to its end. */
   wrangler(args: readonly string[], options?: RunOptions): Promise<Finished>
   /** Starts the real wrangler. */
@@ -79,12 +85,13 @@ export function connect(connection: Connection, domain = 'localhost'): Platform 
     CLOUDFLARE_ACCOUNT_ID: accountId,
   }
   const send = (host: string, path = '/', init: SendInit = {}) => request(port, host, path, init)
-  const control = (method: string, path: string, body: unknown, bearer: string) =>
+  const control = (method: string, path: string, body: unknown, bearer: string, headers = {}) =>
     send(`127.0.0.1:${port}`, path, {
       method,
       headers: {
         authorization: `Bearer ${bearer}`,
         ...(isJson(body) && { 'content-type': 'application/json' }),
+        ...headers,
       },
       ...(body !== undefined && { body: isJson(body) ? JSON.stringify(body) : (body as Body) }),
     })
@@ -97,9 +104,9 @@ export function connect(connection: Connection, domain = 'localhost'): Platform 
       const text = await response.text()
       return response.status === 200 ? text : `${response.status} ${text}`
     },
-    api: async (method, path, body, bearer = token) => {
+    api: async (method, path, body, bearer = token, headers = {}) => {
       const full = `/client/v4${path.replace(/^\$A/, `/accounts/${accountId}`)}`
-      const response = await control(method, full, body, bearer)
+      const response = await control(method, full, body, bearer, headers)
       const text = await response.text()
       try {
         return { ...JSON.parse(text), status: response.status }
@@ -112,8 +119,12 @@ export function connect(connection: Connection, domain = 'localhost'): Platform 
       const text = await response.text()
       return { status: response.status, body: text ? JSON.parse(text) : undefined }
     },
-    upload: (script, modules, metadata) =>
-      platform.api('PUT', `$A/workers/scripts/${script}`, toUploadForm(modules, metadata)),
+    upload: async (script, modules, metadata) => {
+      const form = toUploadForm(modules, metadata)
+      const answer = await platform.api('PUT', `$A/workers/scripts/${script}`, form)
+      if (!answer.success) throw new Error(`upload of ${script}: ${JSON.stringify(answer.errors)}`)
+      return answer.result as { deployment_id: string }
+    },
     wrangler: (args, options) => runCommand(WRANGLER, args, env, options),
     startWrangler: (args, options) => startCommand(WRANGLER, args, env, options),
     skerry: args =>

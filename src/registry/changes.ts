@@ -1,3 +1,4 @@
+import type { Reads } from '../core/manifest.ts'
 import type { AccountChanges, EdgeVersion, ScriptEntry } from '../core/routing.ts'
 import { currentDeployment } from './deployments.ts'
 import type { Meta } from './meta.ts'
@@ -33,10 +34,13 @@ export function toEdgeVersion(version: VersionRecord, percentage: number): EdgeV
     id: version.id,
     isolate: version.isolate,
     percentage,
-    reads: manifest.reads,
+    // What it forwards through a service binding, another function's code may read.
+    reads: manifest.bindings.some(({ type }) => type === 'service') ? EVERYTHING : manifest.reads,
     hasFetch: main?.handlers.includes('fetch') ?? false,
   }
 }
+
+const EVERYTHING: Reads = { cf: true, clientHeaders: true }
 
 function toEntry(sql: SqlStorage, script: ScriptRecord): ScriptEntry {
   const shares = currentDeployment(sql, script.name)?.versions ?? []

@@ -8,13 +8,22 @@ test('docs/errors.md says of every error what the table says; `vitest run test/d
 function toMarkdown(): string {
   const rows = Object.entries(ERRORS).map(([code, error]) => {
     const { status, blame, retryable, remedy } = error
-    const cloudflareCode = 'cloudflareCode' in error ? error.cloudflareCode : '–'
-    return `| \`${code}\` | ${status} | ${cloudflareCode} | ${blame} | ${retryable ? 'yes' : 'no'} | ${remedy} |`
+    const cloudflareCode = 'cloudflareCode' in error ? `${error.cloudflareCode}` : '–'
+    return [`\`${code}\``, `${status}`, cloudflareCode, blame, retryable ? 'yes' : 'no', remedy]
   })
-  return `${INTRODUCTION}\n${HEAD}\n${rows.join('\n')}\n`
+  return `${INTRODUCTION}\n${toTable([HEAD, HEAD.map(() => ''), ...rows])}`
 }
 
-const HEAD = '| code | status | Cloudflare | to act | retry | what to do |\n|-|-|-|-|-|-|'
+const HEAD = ['code', 'status', 'Cloudflare', 'to act', 'retry', 'what to do']
+
+/** As the formatter writes tables: columns padded, the second row their rule. */
+function toTable(rows: readonly (readonly string[])[]): string {
+  const widths = HEAD.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
+  const lines = rows.map((row, i) =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0, i === 1 ? '-' : ' ')),
+  )
+  return lines.map(cells => `| ${cells.join(' | ')} |\n`).join('')
+}
 
 const INTRODUCTION = `# Errors
 

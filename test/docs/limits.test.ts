@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../src/core/limits.ts'
 
 const text = readFileSync(join(import.meta.dirname, '../../docs/limits.md'), 'utf8')
-const rows = [...text.matchAll(/^\| `(\w+)` \| ([\d,]+) \|/gm)].map(([, key, value]) => [key, value] as const)
+const rows = [...text.matchAll(/^\| `(\w+)` +\| ([\d,]+) +\|/gm)].map(
+  ([, key, value]) => [key, value] as const,
+)
 
 describe('docs/limits.md', () => {
   test.each(Object.entries(LIMITS))('has %s once, with its default', (key, value) => {

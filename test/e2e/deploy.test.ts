@@ -283,9 +283,9 @@ describe.each(hosts)('wrangler deploy to `npm $kind`', platform => {
     },
     {
       title: 'no handler',
-      part: 'export const a = 1',
-      main: 'export { a } from "./part.mjs"',
-      message: /handler/,
+      part: 'export const a = {}',
+      main: 'export { a as default } from "./part.mjs"',
+      message: /has no event handlers/,
     },
   ])('refuses $title with its place, and changes nothing', async ({ title, part, main, message }) => {
     const name = `broken-${title.replace(/\W+/g, '-')}`

@@ -211,7 +211,8 @@ export class Account extends DurableObject<StateEnv> {
     return this.#addVersion(script, { ...change, source: 'api' }, previous => {
       if (!previous) throw scriptNotFound()
       const live = currentDeployment(this.#sql, script)?.versions ?? []
-      if (change.deploy && live.length > 0 && !live.some(({ version_id }) => version_id === previous.id)) {
+      const isLive = live.some(share => share.version_id === previous.id && share.percentage === 100)
+      if (change.deploy && live.length > 0 && !isLive) {
         throw secretUndeployed()
       }
       const bindings = applySecrets(previous.manifest.bindings, change.secrets)
@@ -403,7 +404,7 @@ export function scriptNotFound(): SkerryError {
 function secretUndeployed(): SkerryError {
   return new SkerryError(
     'ERR_SECRET_UNDEPLOYED',
-    "Secret edit failed. You attempted to modify a secret, but the latest version of your Worker isn't currently deployed. Deploy the latest version first, or edit secrets with the `wrangler versions secret` commands.",
+    "Secret edit failed. You attempted to modify a secret, but the latest version of your Worker isn't currently deployed to all of its traffic. Deploy the latest version fully first, or edit secrets with the `wrangler versions secret` commands.",
   )
 }
 

@@ -32,17 +32,16 @@ export const workers = new Hono<Api>()
 
 workers.get('/:name', async c => {
   const script = await readScript(c)
-  const { host } = new URL(c.req.url)
-  const port = /:\d+$/.exec(host)?.[0] ?? ''
-  const domain = `${script.name}.${c.var.account.workersDomain}`
+  const { protocol, port } = new URL(c.env.SKERRY_URL ?? c.req.url)
+  const authority = `${script.name}.${c.var.account.workersDomain}${port && `:${port}`}`
   return respondResult(c, {
     id: script.tag,
     name: script.name,
     subdomain: {
       ...toSubdomain(script),
       // wrangler prints these instead of names below workers.dev.
-      url: `http://${domain}${port}`,
-      preview_url_suffix: `-${domain}${port}`,
+      url: `${protocol}//${authority}`,
+      preview_url_suffix: `-${authority}`,
     },
     tags: JSON.parse(script.tags) as string[],
     created_on: script.created_on,

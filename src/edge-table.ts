@@ -14,7 +14,12 @@ export const table = new RouteTable()
  * @throws (rejects) ERR_STATE_UNAVAILABLE
  */
 export function prepareTable(env: EdgeEnv, ctx: ExecutionContext): Promise<void> | undefined {
-  if (!filled) return fill(env, ctx.exports)
+  if (!filled) {
+    const pending = fill(env, ctx.exports)
+    // Others wait for it too: it must outlive the request that happened to start it.
+    ctx.waitUntil(pending.catch(() => undefined))
+    return pending
+  }
   if (env.SKERRY_HOST_KIND === 'cloudflare' && Date.now() - checkedAtMs > MAX_AGE_MS) {
     checkedAtMs = Date.now()
     ctx.waitUntil(refreshTable(env, ctx.exports))
@@ -28,6 +33,8 @@ export async function applyChanges(
   env: EdgeEnv,
   exports: Cloudflare.Exports,
 ): Promise<void> {
+  // A push during the first read may be newer than what is being read.
+  await filling?.catch(() => undefined)
   if (!filled) return
   if (table.follows(changes)) table.apply(changes)
   else await refreshTable(env, exports)

@@ -29,9 +29,7 @@ export async function handleRequest(
   if (!version) return refuse('ERR_ROUTE_NOT_FOUND', 'There is no such version of this function.')
   if (!version.hasFetch)
     return refuse('ERR_FUNCTION_NO_FETCH', `The function "${target.name}" has no fetch() handler.`)
-  const limited = limitBody(prepareRequest(request, version, env))
-  if (!limited) return respondBodyTooLarge()
-  return invoke(target, version, limited, env, ctx)
+  return invoke(target, version, prepareRequest(request, version, env), env, ctx)
 }
 
 /**
@@ -85,8 +83,10 @@ async function invoke(
     LIMITS.wallClockMs,
   )
   try {
+    const limited = limitBody(request, reject)
+    if (!limited) return respondBodyTooLarge()
     const stub = loadWorker(target, version, startedAtMs, { env, exports: ctx.exports })
-    return await Promise.race([stub.getEntrypoint().fetch(request), late])
+    return await Promise.race([stub.getEntrypoint().fetch(limited), late])
   } catch (error) {
     return respondFailure(error, target)
   } finally {

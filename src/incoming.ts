@@ -26,26 +26,38 @@ export function prepareRequest(request: Request, version: EdgeVersion, env: Edge
 /**
  * Holds the body to its limit: by its announced length, or by counting where none is announced.
  *
+ * A counted body that exceeds the limit never ends: whoever waits for the answer gives up on it when `exceeded`
+ * is called.
+ *
  * @returns `undefined` if the announced length is too large
  */
-export function limitBody(request: Request): Request | undefined {
+export function limitBody(request: Request, exceeded: (error: SkerryError) => void): Request | undefined {
   if (request.method === 'GET' || request.method === 'HEAD') return request
   const announced = request.headers.get('content-length')
   if (announced !== null) return Number(announced) <= LIMITS.requestBodyBytes ? request : undefined
   if (!request.body) return request
-  return new Request(request, { body: request.body.pipeThrough(countBytes(LIMITS.requestBodyBytes)) })
+  const counted = request.body.pipeThrough(countBytes(LIMITS.requestBodyBytes, exceeded))
+  return new Request(request, { body: counted })
 }
 
-function countBytes(limit: number): TransformStream<Uint8Array, Uint8Array> {
+function countBytes(
+  limit: number,
+  exceeded: (error: SkerryError) => void,
+): TransformStream<Uint8Array, Uint8Array> {
   let seen = 0
   return new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       seen += chunk.byteLength
-      if (seen <= limit) controller.enqueue(chunk)
-      else
-        controller.error(
-          new SkerryError('ERR_BODY_TOO_LARGE', `The request's body exceeds the limit of ${limit} bytes.`),
-        )
+      if (seen <= limit) {
+        controller.enqueue(chunk)
+        return
+      }
+      exceeded(
+        new SkerryError('ERR_BODY_TOO_LARGE', `The request's body exceeds the limit of ${limit} bytes.`),
+      )
+      // A stream that fails looks to another isolate as if it had ended (workerd 2026-11-17): the function would
+      // take what it got for the whole.
+      return new Promise(() => {})
     },
   })
 }

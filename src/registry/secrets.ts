@@ -44,21 +44,23 @@ async function openSecret({ name, ciphertext, keyId }: SecretBinding, masterKey:
   return new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, current.key, bytes.slice(12)))
 }
 
-/** The key and its id: the first 8 hex digits of its hash. */
-function importKey(masterKey: string): Promise<{ key: CryptoKey; keyId: string }> {
-  let imported = keys.get(masterKey)
-  if (!imported) {
-    imported = (async () => {
-      const raw = Uint8Array.fromBase64(masterKey)
-      if (raw.byteLength !== 32)
-        throw new Error(`MASTER_KEY must be base64 of 32 bytes, not ${raw.byteLength}`)
-      const key = await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
-      return { key, keyId: toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', raw))).slice(0, 8) }
-    })()
-    keys.set(masterKey, imported)
-  }
+interface MasterKey {
+  readonly key: CryptoKey
+  /** The first 8 hex digits of its hash. */
+  readonly keyId: string
+}
+
+async function importKey(masterKey: string): Promise<MasterKey> {
+  const known = keys.get(masterKey)
+  if (known) return known
+  const raw = Uint8Array.fromBase64(masterKey)
+  if (raw.byteLength !== 32) throw new Error(`MASTER_KEY must be base64 of 32 bytes, not ${raw.byteLength}`)
+  const key = await crypto.subtle.importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt'])
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', raw))
+  const imported = { key, keyId: toHex(digest).slice(0, 8) }
+  keys.set(masterKey, imported)
   return imported
 }
 
-const keys = new Map<string, Promise<{ key: CryptoKey; keyId: string }>>()
+const keys = new Map<string, MasterKey>()
 const encode = (text: string) => new TextEncoder().encode(text)

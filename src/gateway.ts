@@ -83,7 +83,7 @@ async function invoke(
     LIMITS.wallClockMs,
   )
   try {
-    const limited = limitBody(request, reject)
+    const limited = limitBody(request)
     if (!limited) return respondBodyTooLarge()
     const stub = loadWorker(target, version, startedAtMs, { env, exports: ctx.exports })
     return await Promise.race([stub.getEntrypoint().fetch(limited), late])

@@ -26,24 +26,21 @@ export function prepareRequest(request: Request, version: EdgeVersion, env: Edge
 /**
  * Holds the body to its limit: by its announced length, or by counting where none is announced.
  *
- * A counted body that exceeds the limit never ends: whoever waits for the answer gives up on it when `exceeded`
- * is called.
+ * A counted body that exceeds the limit aborts the call it goes to, with ERR_BODY_TOO_LARGE.
  *
  * @returns `undefined` if the announced length is too large
  */
-export function limitBody(request: Request, exceeded: (error: SkerryError) => void): Request | undefined {
+export function limitBody(request: Request): Request | undefined {
   if (request.method === 'GET' || request.method === 'HEAD') return request
   const announced = request.headers.get('content-length')
   if (announced !== null) return Number(announced) <= LIMITS.requestBodyBytes ? request : undefined
   if (!request.body) return request
-  const counted = request.body.pipeThrough(countBytes(LIMITS.requestBodyBytes, exceeded))
-  return new Request(request, { body: counted })
+  const overflow = new AbortController()
+  const body = request.body.pipeThrough(countBytes(LIMITS.requestBodyBytes, overflow))
+  return new Request(request, { body, signal: overflow.signal })
 }
 
-function countBytes(
-  limit: number,
-  exceeded: (error: SkerryError) => void,
-): TransformStream<Uint8Array, Uint8Array> {
+function countBytes(limit: number, overflow: AbortController): TransformStream<Uint8Array, Uint8Array> {
   let seen = 0
   return new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
@@ -52,11 +49,11 @@ function countBytes(
         controller.enqueue(chunk)
         return
       }
-      exceeded(
+      overflow.abort(
         new SkerryError('ERR_BODY_TOO_LARGE', `The request's body exceeds the limit of ${limit} bytes.`),
       )
       // A stream that fails looks to another isolate as if it had ended (workerd 2026-11-17): the function would
-      // take what it got for the whole.
+      // take what it got for the whole. So it neither goes on nor ends.
       return new Promise(() => {})
     },
   })

@@ -42,10 +42,8 @@ export default {
 
 /** The control plane is the state role's; what reaches it is held to the same size as everything else. */
 async function handlePlatform(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-  const { promise: exceeded, reject } = Promise.withResolvers<never>()
-  const limited = limitBody(request, reject)
-  if (!limited) return respondBodyTooLarge()
-  return Promise.race([stateRole(env, ctx.exports).fetch(limited), exceeded])
+  const limited = limitBody(request)
+  return limited ? stateRole(env, ctx.exports).fetch(limited) : respondBodyTooLarge()
 }
 
 /** The apex of the platform's domain, and bare addresses. */

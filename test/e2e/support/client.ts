@@ -128,7 +128,12 @@ export function connect(connection: Connection, domain = 'localhost'): Platform 
     wrangler: (args, options) => runCommand(WRANGLER, args, env, options),
     startWrangler: (args, options) => startCommand(WRANGLER, args, env, options),
     skerry: args =>
-      runCommand(SKERRY, args, { SKERRY_URL: url, SKERRY_TOKEN: token, CLOUDFLARE_ACCOUNT_ID: accountId }),
+      runCommand(SKERRY, args, {
+        SKERRY_URL: url,
+        SKERRY_DATA_DIR: dataDir,
+        SKERRY_TOKEN: token,
+        CLOUDFLARE_ACCOUNT_ID: accountId,
+      }),
     as: async name => {
       const { body } = await platform.v1<{ id: string; name: string; workers_domain: string }[]>(
         'GET',

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,6 +33,12 @@ export interface Started {
 
 const TIMEOUT_MS = 90_000
 const HOME = mkdtempSync(join(tmpdir(), 'skerry-e2e-home-'))
+
+/** None outlives us. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 /** Runs a Node program to its end, with a clean environment. */
 export function runCommand(
@@ -88,9 +94,8 @@ export function startCommand(
     child.on('error', reject)
     child.on('close', code => resolve({ code, ...output }))
   })
-  const leave = () => child.kill('SIGKILL')
-  process.once('exit', leave)
-  void finished.finally(() => process.removeListener('exit', leave)).catch(() => {})
+  running.add(child)
+  void finished.finally(() => running.delete(child)).catch(() => {})
   return {
     finished,
     stdout: () => output.stdout,

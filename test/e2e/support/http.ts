@@ -36,6 +36,8 @@ export async function request(port: number, host: string, path: string, init: Se
     const outgoing = httpRequest({ host: '127.0.0.1', port, path, method, headers, agent: false, signal })
     outgoing.on('error', reject)
     outgoing.on('response', incoming => resolve(toResponse(incoming)))
+    // Node would wait for the first part of the body.
+    if (streamed) outgoing.flushHeaders()
     if (streamed)
       Readable.fromWeb(body as never)
         .on('error', reject)

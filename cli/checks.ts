@@ -35,7 +35,7 @@ export const checkWorkerd: Check = async () => {
     const { stdout } = await promisify(execFile)(findWorkerd(), ['--version'], { timeout: 10_000 })
     return { name: 'workerd', ok: true, found: stdout.trim() }
   } catch (error) {
-    const fix = 'Run `npm install`. workerd needs x86-64 or arm64 and, on Linux, glibc 2.35 or newer.'
+    const fix = 'Run `npm install`. workerd needs x86-64 or arm64 and, on Linux, glibc (Alpine has none).'
     return { name: 'workerd', ok: false, found: messageOf(error).trim(), fix }
   }
 }

@@ -29,7 +29,8 @@ export function createTempDir(): string {
 export function startPlatform(env: Record<string, string>): Platform {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'start-stand-in.ts')], {
     env: { PATH: process.env.PATH, SKERRY_PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // With a channel, as bin/skerry.mjs starts it from an older Node.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   const exit = once(child, 'exit').then(([code, signal]) => (signal ?? code) as number | string)
   onTestFinished(async () => {
@@ -39,7 +40,7 @@ export function startPlatform(env: Record<string, string>): Platform {
   let output = ''
   const waiters = new Set<() => void>()
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
       output += text
       for (const check of waiters) check()
     })

@@ -95,6 +95,16 @@ describe('a running platform', { timeout: 30_000 }, () => {
     },
   )
 
+  test('ends all its processes, exit code 0, when its launcher is gone', async () => {
+    const dataDir = createTempDir()
+    const platform = startPlatform({ SKERRY_DATA_DIR: dataDir, ...TOKEN })
+    await portOf(platform)
+    const pid = readWorkerdPid(dataDir)
+    platform.child.disconnect()
+    expect(await platform.ended()).toBe(0)
+    expect(readProcessIdentity(pid)).toBeUndefined()
+  })
+
   test('leaves no workerd behind when its supervisor is killed, and the next start works', async () => {
     const dataDir = createTempDir()
     const platform = startPlatform({ SKERRY_DATA_DIR: dataDir, ...TOKEN })

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
@@ -38,6 +38,7 @@ const HOME = mkdtempSync(join(tmpdir(), 'skerry-e2e-home-'))
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
+  rmSync(HOME, { recursive: true, force: true })
 })
 
 /** Runs a Node program to its end, with a clean environment. */

@@ -93,7 +93,7 @@ describe.each(hosts)('the gateway of `npm $kind`', platform => {
       headers: { 'x-own': 'kept', cookie: 'a=1; b=2', 'user-agent': 'mine' },
       body: 'a body',
     })
-    const seen = await response.json()
+    const seen = (await response.json()) as { headers: [string, string][] }
     expect(seen).toMatchObject({
       method: 'PATCH',
       url: `http://gate.${platform.domain}:${platform.port}/see?a=%20b&c`,
@@ -136,7 +136,7 @@ describe.each(hosts)('the gateway of `npm $kind`', platform => {
         404,
         expect.stringContaining('application/problem+json'),
       ])
-      const problem = await response.json()
+      const problem = (await response.json()) as { request_id: string }
       expect(problem).toMatchObject({ code: 'ERR_ROUTE_NOT_FOUND', status: 404 })
       expect(problem.request_id).toBe(response.headers.get('skerry-request-id'))
     }
@@ -208,9 +208,9 @@ describe.each(hosts)('the gateway of `npm $kind`', platform => {
       'cf-visitor': 'forged',
     }
     for (const headers of [{}, forged]) {
-      const [ip, ray, real, trueClient, country, worker, visitor] = await (
+      const [ip, ray, real, trueClient, country, worker, visitor] = (await (
         await call('/client', { headers })
-      ).json()
+      ).json()) as string[]
       expect([ip, real]).toEqual(['127.0.0.1', '127.0.0.1'])
       expect(ray).toMatch(/^[0-9a-f]{16}-[A-Z]{3}$/)
       expect(visitor).toBe('{"scheme":"http"}')

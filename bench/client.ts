@@ -15,6 +15,7 @@ export class Connection {
   readonly #socket: Socket
   #received = ''
   #settle: { resolve(reply: Reply): void; reject(error: Error): void } | undefined
+  #failure: Error | undefined
 
   private constructor(socket: Socket) {
     this.#socket = socket
@@ -32,11 +33,12 @@ export class Connection {
   }
 
   /**
-   * Sends a whole request and waits for its answer.
+   * Sends a whole request and waits for its answer. workerd closes a connection that idles for five seconds.
    *
    * @param request head and body, one character a byte; see `toRequest`
    */
   send(request: string): Promise<Reply> {
+    if (this.#failure) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
       this.#socket.write(request, 'latin1')
@@ -59,6 +61,7 @@ export class Connection {
   }
 
   #fail(error: Error): void {
+    this.#failure = error
     this.#settle?.reject(error)
     this.#settle = undefined
   }

@@ -1,8 +1,9 @@
 import { Api } from '../api.ts'
 import { Connection, toRequest } from '../client.ts'
 import { pinToCores } from '../cpu.ts'
+import { makeTempDir } from '../processes.ts'
 import type { Row } from '../row.ts'
-import { makeTempDir, readFunctionSource, startFixture, startPlatform } from '../servers.ts'
+import { readFunctionSource, startFixture, startPlatform } from '../servers.ts'
 import { quantile } from '../stats.ts'
 
 /** Scripts that are called for the first time, of each kind. */

@@ -1,7 +1,8 @@
 import { Api } from '../api.ts'
 import { Connection, toRequest } from '../client.ts'
+import { makeTempDir } from '../processes.ts'
 import type { Row } from '../row.ts'
-import { makeTempDir, type Platform, startPlatform } from '../servers.ts'
+import { type Platform, startPlatform } from '../servers.ts'
 import { quantile } from '../stats.ts'
 
 const TIMES = 120

@@ -1,6 +1,7 @@
 import { Api } from '../api.ts'
+import { makeTempDir } from '../processes.ts'
 import type { Row } from '../row.ts'
-import { makeTempDir, readFunctionSource, startPlatform } from '../servers.ts'
+import { readFunctionSource, startPlatform } from '../servers.ts'
 import { quantile } from '../stats.ts'
 
 const TIMES = 7

@@ -1,8 +1,9 @@
 import { Api } from '../api.ts'
 import { Connection, sendMany, toRequest } from '../client.ts'
 import { pinToCores, readCpuUs } from '../cpu.ts'
+import { makeTempDir } from '../processes.ts'
 import type { Row } from '../row.ts'
-import { makeTempDir, readFunctionSource, type Server, startFixture, startPlatform } from '../servers.ts'
+import { readFunctionSource, type Server, startFixture, startPlatform } from '../servers.ts'
 import { quantile, type Spread, spreadOf } from '../stats.ts'
 
 const CONNECTIONS = 16
@@ -44,11 +45,18 @@ async function measureRounds(): Promise<Round[]> {
   await api.deploy('bench', readFunctionSource())
   api.close()
 
-  const slicers: Record<Variant, () => Promise<Slice>> = {
-    platform: await prepare(platform, servers),
-    bare: await prepare(await started(startFixture('bare-loader')), servers),
-    control: await prepare(await started(startFixture('bare-loader')), servers),
-    hello: await prepare(await started(startFixture('hello')), servers),
+  const running: Record<Variant, Server> = {
+    platform,
+    bare: await started(startFixture('bare-loader')),
+    control: await started(startFixture('bare-loader')),
+    hello: await started(startFixture('hello')),
+  }
+  for (const variant of VARIANTS) await warmUp(running[variant])
+  const slicers = {
+    bare: await prepare(running.bare, servers),
+    platform: await prepare(running.platform, servers),
+    control: await prepare(running.control, servers),
+    hello: await prepare(running.hello, servers),
   }
   const rounds: Round[] = []
   for (let i = 0; i < ROUNDS; i++) {
@@ -60,24 +68,38 @@ async function measureRounds(): Promise<Round[]> {
   return rounds
 }
 
-/** Warms a server up; the function it returns measures one slice. */
+const REQUEST = toRequest('bench.localhost')
+const ANSWER = 'hello\n'
+
+/** Lets the server compile its hot path, over connections of its own: those that measure mustn't idle long. */
+async function warmUp({ port }: Server): Promise<void> {
+  const connections = await openConnections(port)
+  // One alone first: the others shall find the isolate loaded.
+  await sendMany(connections.slice(0, 1), REQUEST, 1, ANSWER)
+  await sendMany(connections, REQUEST, WARM_UP_REQUESTS, ANSWER)
+  for (const connection of connections) connection.close()
+}
+
+/** Connects; the function it returns measures one slice. */
 async function prepare({ port, pids }: Server, cleanup: AsyncDisposableStack): Promise<() => Promise<Slice>> {
-  const request = toRequest('bench.localhost')
-  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => Connection.open(port)))
+  const connections = await openConnections(port)
   cleanup.defer(() => {
     for (const connection of connections) connection.close()
   })
-  await sendMany(connections, request, WARM_UP_REQUESTS, 'hello\n')
   return async () => {
     const cpuBeforeUs = readCpuUs(pids)
     const startedAtMs = performance.now()
-    await sendMany(connections, request, SLICE_REQUESTS, 'hello\n')
+    await sendMany(connections, REQUEST, SLICE_REQUESTS, ANSWER)
     const ms = performance.now() - startedAtMs
     const cpuAfterUs = readCpuUs(pids)
     const cpuUs =
       cpuBeforeUs === undefined || cpuAfterUs === undefined ? Number.NaN : cpuAfterUs - cpuBeforeUs
     return { rps: (SLICE_REQUESTS / ms) * 1000, cpuUs: cpuUs / SLICE_REQUESTS }
   }
+}
+
+function openConnections(port: number): Promise<Connection[]> {
+  return Promise.all(Array.from({ length: CONNECTIONS }, () => Connection.open(port)))
 }
 
 function toRows(rounds: readonly Round[], variant: Variant, what: string, budget?: Row['budget']): Row[] {

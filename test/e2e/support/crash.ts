@@ -163,7 +163,13 @@ class Load {
   async checkEverything(): Promise<void> {
     const when = 'at the end'
     await this.#checkValues(when, [...this.#kv], [...this.#fromFunction])
-    for (const n of this.#born) await this.#checkBorn(when, n)
+    // An isolate each; a process holds no more than about two thousand.
+    for (const n of this.#born.slice(-500)) await this.#checkBorn(when, n)
+    for (const n of this.#born.slice(0, -500)) {
+      const path = `$A/workers/scripts/newborn-${n}/deployments`
+      const { result } = await this.#platform().api<{ deployments: unknown[] }>('GET', path)
+      if (result?.deployments.length !== 1) this.#blame(when, `newborn-${n} is not deployed`)
+    }
     const present = new Set<string>()
     for (let page = 1; ; page++) {
       const path = `$A/workers/scripts/app/versions?page=${page}&per_page=100`

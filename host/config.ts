@@ -57,11 +57,17 @@ export type BindingConfig = { readonly name: string } & (
   | { readonly durableObjectNamespace: { readonly className: string } }
 )
 
+/** What a socket does to requests before the Worker sees them. */
+export interface HttpConfig {
+  /** Set on every request in place of what the client sent; without `value` the header is removed. */
+  readonly injectRequestHeaders?: readonly { readonly name: string; readonly value?: string }[]
+}
+
 /** Where the process listens: `address`, or a descriptor given by `--socket-fd <name>=<fd>`. */
 export interface SocketConfig {
   readonly name: string
   readonly address?: string
-  readonly http: Readonly<Record<string, string>>
+  readonly http: HttpConfig
   readonly service: string
 }
 

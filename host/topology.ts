@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { DENIED_NETWORKS } from '../src/core/addresses.ts'
+import { RESERVED_HEADERS } from '../src/core/reserved-headers.ts'
 import { type BindingConfig, Embedded, type ServiceConfig, type WorkerdConfig } from './config.ts'
 
 /** One workerd process: what the supervisor starts, watches and starts again. */
@@ -43,7 +44,9 @@ export function describeProcesses(input: TopologyInput): readonly ProcessDescrip
     ...describeDisks(input.dataDir),
     ...describeNetworks(input),
   ]
-  const sockets = [{ name: 'http', http: {}, service: 'main' }]
+  // A header without value is removed, whatever the client says.
+  const http = { injectRequestHeaders: RESERVED_HEADERS.map(name => ({ name })) }
+  const sockets = [{ name: 'http', http, service: 'main' }]
   return [{ name: 'skerry', config: { services, sockets }, publicSocket: 'http' }]
 }
 

@@ -3,8 +3,9 @@ import { loadWorker } from '../runtime/loader.ts'
 import { SkerryError, toSkerryError } from './core/errors.ts'
 import { LIMITS } from './core/limits.ts'
 import type { EdgeVersion, ScriptTarget } from './core/routing.ts'
+import { unwatch, watch } from './deadlines.ts'
 import type { EdgeEnv } from './env.ts'
-import { limitBody, prepareRequest } from './incoming.ts'
+import { limitBody, prepareRequest, stripReserved } from './incoming.ts'
 import { createRequestId, respondProblem, toKnownError } from './respond.ts'
 import { stateRole } from './roles.ts'
 import { pickVersion } from './split.ts'
@@ -15,17 +16,26 @@ import { pickVersion } from './split.ts'
  * The client's request and the function's response pass through untouched unless something must change: each
  * clone costs 6–18 % of the throughput. Whatever goes wrong becomes problem JSON here.
  */
-export async function handleRequest(
+export function handleRequest(
   request: Request,
   match: RouteMatch,
   env: EdgeEnv,
   ctx: ExecutionContext,
-): Promise<Response> {
+): Response | Promise<Response> {
   const { target } = match
-  const version =
-    match.kind === 'preview'
-      ? await findPreview(match, env, ctx)
-      : (target.sole ?? pickVersion(target.entry.versions, request))
+  if (match.kind === 'script') {
+    return serve(target, target.sole ?? pickVersion(target.entry.versions, request), request, env, ctx)
+  }
+  return findPreview(match, env, ctx).then(version => serve(target, version, request, env, ctx))
+}
+
+function serve(
+  target: ScriptTarget,
+  version: EdgeVersion | undefined,
+  request: Request,
+  env: EdgeEnv,
+  ctx: ExecutionContext,
+): Response | Promise<Response> {
   if (!version) return refuse('ERR_ROUTE_NOT_FOUND', 'There is no such version of this function.')
   if (!version.hasFetch)
     return refuse('ERR_FUNCTION_NO_FETCH', `The function "${target.name}" has no fetch() handler.`)
@@ -50,6 +60,8 @@ export async function handleInternal(
     return refuse('ERR_LOOP', `The request went through functions of this platform ${hops} times.`)
   }
   const next = new Request(request)
+  // What comes from the network has lost these at the socket; a function could still make them up.
+  if (env.SKERRY_HOST_KIND !== 'cloudflare') stripReserved(next.headers)
   next.headers.set('cdn-loop', `skerry; hops=${hops + 1}`)
   return handleRequest(next, match, env, ctx)
 }
@@ -78,10 +90,8 @@ async function invoke(
   const slot = target.inFlight.enter(LIMITS.concurrency, startedAtMs)
   if (!slot) return refuseConcurrency(target)
   const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(
-    () => reject(new SkerryError('ERR_FUNCTION_TIMEOUT', timeoutDetail(target))),
-    LIMITS.wallClockMs,
-  )
+  const call = { name: target.name, startedAtMs, reject }
+  watch(call, ctx)
   try {
     const limited = limitBody(request)
     if (!limited) return respondBodyTooLarge()
@@ -91,7 +101,7 @@ async function invoke(
     return respondFailure(error, target)
   } finally {
     target.inFlight.leave(slot)
-    clearTimeout(timer)
+    unwatch(call)
   }
 }
 
@@ -154,8 +164,4 @@ function refuse(
   detail: string,
 ): Response {
   return respondProblem(new SkerryError(code, detail), createRequestId())
-}
-
-function timeoutDetail(target: ScriptTarget): string {
-  return `The function "${target.name}" did not answer within ${LIMITS.wallClockMs / 1000} seconds.`
 }

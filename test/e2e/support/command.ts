@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
@@ -32,13 +32,16 @@ export interface Started {
 }
 
 const TIMEOUT_MS = 90_000
-const HOME = mkdtempSync(join(tmpdir(), 'skerry-e2e-home-'))
+/** Where wrangler keeps its settings and logs: for a test run, made and removed by global-setup.ts. */
+function homeDir(): string {
+  process.env.SKERRY_E2E_HOME ??= mkdtempSync(join(tmpdir(), 'skerry-e2e-home-'))
+  return process.env.SKERRY_E2E_HOME
+}
 
 /** None outlives us. */
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
-  rmSync(HOME, { recursive: true, force: true })
 })
 
 /** Runs a Node program to its end, with a clean environment. */
@@ -58,13 +61,14 @@ export function startCommand(
   env: Readonly<Record<string, string>>,
   options: RunOptions = {},
 ): Started {
+  const home = homeDir()
   const child = spawn(process.execPath, [program, ...args], {
-    cwd: options.cwd ?? HOME,
+    cwd: options.cwd ?? home,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
       PATH: process.env.PATH,
-      HOME,
-      XDG_CONFIG_HOME: join(HOME, '.config'),
+      HOME: home,
+      XDG_CONFIG_HOME: join(home, '.config'),
       ...{ CI: '1', NO_COLOR: '1', FORCE_COLOR: '0' },
       ...{
         WRANGLER_SEND_METRICS: 'false',

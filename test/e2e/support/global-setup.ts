@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { type Connection, type HostKind, startPlatform } from './platform.ts'
 
@@ -11,6 +14,9 @@ declare module 'vitest' {
 /** Starts one platform a host for all files; `SKERRY_E2E_HOSTS=start` (or `dev`) leaves the other out. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const kinds = (process.env.SKERRY_E2E_HOSTS ?? 'start,dev').split(',') as HostKind[]
+  // Test files run in processes of their own, which are ended without being asked to tidy up.
+  const home = mkdtempSync(join(tmpdir(), 'skerry-e2e-home-'))
+  process.env.SKERRY_E2E_HOME = home
   const platforms = await Promise.all(kinds.map(kind => startPlatform(kind)))
   project.provide(
     'connections',
@@ -18,5 +24,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
   )
   return async () => {
     await Promise.all(platforms.map(platform => platform.stop()))
+    rmSync(home, { recursive: true, force: true })
   }
 }

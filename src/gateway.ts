@@ -90,7 +90,7 @@ async function invoke(
   const slot = target.inFlight.enter(LIMITS.concurrency, startedAtMs)
   if (!slot) return refuseConcurrency(target)
   const { promise: late, reject } = Promise.withResolvers<never>()
-  const call = { name: target.name, startedAtMs, reject }
+  const call = { name: target.name, startedAtMs, reject, isOver: false }
   watch(call, ctx)
   try {
     const limited = limitBody(request)

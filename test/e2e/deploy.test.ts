@@ -180,6 +180,33 @@ describe.each(hosts)('wrangler deploy to `npm $kind`', platform => {
     })
   })
 
+  test('binds rate limits and the version’s metadata', async () => {
+    const project = createWorker(
+      'meta',
+      `export default {
+         async fetch(request, env) {
+           const calls = []
+           for (let i = 0; i < 3; i++) calls.push((await env.LIMITER.limit({ key: 'me' })).success)
+           return Response.json({ calls, version: env.VERSION })
+         },
+       }`,
+      {
+        ratelimits: [{ name: 'LIMITER', namespace_id: '1', simple: { limit: 2, period: 60 } }],
+        version_metadata: { binding: 'VERSION' },
+      },
+    )
+    const { code, all, stdout } = await deploy(project.dir, '--tag', 'v1')
+    expect(code, all).toBe(0)
+    const { calls, version } = JSON.parse(await platform.read('meta'))
+    expect(calls).toEqual([true, true, false])
+    expect(version).toEqual({
+      id: expect.any(String),
+      tag: 'v1',
+      timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
+    })
+    expect(stdout).toContain(`Current Version ID: ${version.id}`)
+  })
+
   test('deploys an environment of --env as a script of its own, with its own variables', async () => {
     const project = createWorker('envs', 'export default { fetch: (_, env) => new Response(env.STAGE) }', {
       vars: { STAGE: 'production' },

@@ -58,6 +58,7 @@ describe.each(hosts)('the examples, deployed to `npm $kind`', platform => {
 
   test('hello-itty routes', async () => {
     await deployExample('hello-itty')
+    expect(await platform.read('hello-itty')).toBe('Hello from itty-router. Try /hello/<name>.\n')
     expect(await platform.read('hello-itty', '/hello/world')).toBe('{"hello":"world"}')
     expect((await platform.call('hello-itty', '/nowhere')).status).toBe(404)
   })

@@ -1,9 +1,9 @@
-import { AutoRouter, type IRequest } from 'itty-router'
+import { AutoRouter, type IRequest, text } from 'itty-router'
 
 const router = AutoRouter()
 
 router
-  .get('/', () => 'Hello from itty-router. Try /hello/<name>.\n')
+  .get('/', () => text('Hello from itty-router. Try /hello/<name>.\n'))
   .get('/hello/:name', ({ params }: IRequest) => ({ hello: params.name }))
 
 export default { fetch: router.fetch } satisfies ExportedHandler

@@ -64,7 +64,7 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
     const version = target && pickByShare(target.entry.versions, Math.random())
     if (!target || !version) return { outcome: 'scriptNotFound', noRetry: true }
     try {
-      const stub = loadWorker(target, version, Date.now(), { env: this.env, exports: this.ctx.exports })
+      const stub = loadWorker(target, version, Date.now(), this.env, this.ctx)
       // Natively, tails see a cron event; the flag that allows it can't be deployed to Cloudflare.
       if (this.env.SKERRY_HOST_KIND === 'cloudflare') return await callScheduled(stub, event)
       const scheduledTime = new Date(event.scheduledTime)

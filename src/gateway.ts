@@ -95,7 +95,7 @@ async function invoke(
   try {
     const limited = limitBody(request)
     if (!limited) return respondBodyTooLarge()
-    const stub = loadWorker(target, version, startedAtMs, { env, exports: ctx.exports })
+    const stub = loadWorker(target, version, startedAtMs, env, ctx)
     return await Promise.race([stub.getEntrypoint().fetch(limited), late])
   } catch (error) {
     return respondFailure(error, target)

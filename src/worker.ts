@@ -62,5 +62,5 @@ setInternalDispatch((request, env, ctx) => {
 setServiceResolver((env, exports, { accountId, script }) => {
   const target = table.script(accountId, script)
   const version = target && pickByShare(target.entry.versions, Math.random())
-  return version && loadWorker(target, version, Date.now(), { env, exports })
+  return version && loadWorker(target, version, Date.now(), env, { exports })
 })

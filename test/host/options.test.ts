@@ -5,15 +5,15 @@ test('resolveHostOptions() has defaults for everything, and takes empty variable
   const expected = {
     host: '127.0.0.1',
     port: 8787,
-    dataDir: '/work/.skerry',
+    dataDir: '/srv/.skerry',
     domain: 'localhost',
     url: undefined,
     adminToken: undefined,
     adopt: true,
     allowPrivateEgress: false,
   }
-  expect(resolveHostOptions({}, '/work')).toEqual(expected)
-  expect(resolveHostOptions({ SKERRY_PORT: '', SKERRY_DOMAIN: '', SKERRY_ADMIN_TOKEN: '' }, '/work')).toEqual(
+  expect(resolveHostOptions({}, '/srv')).toEqual(expected)
+  expect(resolveHostOptions({ SKERRY_PORT: '', SKERRY_DOMAIN: '', SKERRY_ADMIN_TOKEN: '' }, '/srv')).toEqual(
     expected,
   )
 })
@@ -24,7 +24,7 @@ test.each([
   ['SKERRY_HOST', '0.0.0.0', { host: '0.0.0.0' }],
   ['SKERRY_HOST', '::1', { host: '::1' }],
   ['SKERRY_HOST', 'localhost', { host: 'localhost' }],
-  ['SKERRY_DATA_DIR', 'data', { dataDir: '/work/data' }],
+  ['SKERRY_DATA_DIR', 'data', { dataDir: '/srv/data' }],
   ['SKERRY_DATA_DIR', '/var/lib/skerry', { dataDir: '/var/lib/skerry' }],
   ['SKERRY_DOMAIN', 'Workers.Example.com', { domain: 'workers.example.com' }],
   ['SKERRY_URL', 'https://workers.example.com/', { url: 'https://workers.example.com' }],
@@ -32,7 +32,7 @@ test.each([
   ['SKERRY_ADOPT', '0', { adopt: false }],
   ['SKERRY_ALLOW_PRIVATE_EGRESS', '1', { allowPrivateEgress: true }],
 ])('resolveHostOptions() accepts %s=%s', (name, value, expected) => {
-  expect(resolveHostOptions({ [name]: value }, '/work')).toMatchObject(expected)
+  expect(resolveHostOptions({ [name]: value }, '/srv')).toMatchObject(expected)
 })
 
 test.each([
@@ -52,7 +52,7 @@ test.each([
   ['SKERRY_ADOPT', 'yes'],
   ['SKERRY_ALLOW_PRIVATE_EGRESS', 'true'],
 ])('resolveHostOptions() refuses %s=%s with exit code 2, naming variable, value and fix', (name, value) => {
-  expect(() => resolveHostOptions({ [name]: value }, '/work')).toThrow(
+  expect(() => resolveHostOptions({ [name]: value }, '/srv')).toThrow(
     expect.objectContaining({
       exitCode: 2,
       message: expect.stringMatching(
@@ -65,7 +65,7 @@ test.each([
 })
 
 test('resolveHostOptions() never repeats a bad admin token in its message', () => {
-  const attempt = () => resolveHostOptions({ SKERRY_ADMIN_TOKEN: 'two words' }, '/work')
+  const attempt = () => resolveHostOptions({ SKERRY_ADMIN_TOKEN: 'two words' }, '/srv')
   expect(attempt).toThrow('SKERRY_ADMIN_TOKEN is "(9 characters)" but must be printable ASCII without spaces')
 })
 

@@ -8,9 +8,10 @@ import { quantile, type Spread, spreadOf } from '../stats.ts'
 
 const CONNECTIONS = 16
 const SLICE_REQUESTS = 300
-const WARM_UP_REQUESTS = 4000
+/** After fewer, V8 has compiled a function in one process and still interprets it in another. */
+const WARM_UP_REQUESTS = 12_000
 /** Each repetition has fresh processes: how a process happens to lie in memory is worth some per cent. */
-const REPETITIONS = 3
+const REPETITIONS = 4
 const ROUNDS = 24
 
 const VARIANTS = ['bare', 'platform', 'control', 'hello'] as const

@@ -1,4 +1,5 @@
 import { RouteTable } from '../routes/table.ts'
+import { readAhead } from '../runtime/loader.ts'
 import { SkerryError } from './core/errors.ts'
 import type { AccountChanges } from './core/routing.ts'
 import type { EdgeEnv } from './env.ts'
@@ -15,7 +16,7 @@ export const table = new RouteTable()
  */
 export function prepareTable(env: EdgeEnv, ctx: ExecutionContext): Promise<void> | undefined {
   if (!filled) {
-    const pending = fill(env, ctx.exports)
+    const pending = fill(env, ctx)
     // Others wait for it too: it must outlive the request that happened to start it.
     ctx.waitUntil(pending.catch(() => undefined))
     return pending
@@ -45,11 +46,14 @@ async function refreshTable(env: EdgeEnv, exports: Cloudflare.Exports): Promise<
   for (const changes of await stateRole(env, exports).changesSince(table.revisions())) table.apply(changes)
 }
 
-function fill(env: EdgeEnv, exports: Cloudflare.Exports): Promise<void> {
+function fill(env: EdgeEnv, ctx: ExecutionContext): Promise<void> {
   filling ??= (async () => {
     try {
-      for (const changes of await stateRole(env, exports).changesSince({})) table.apply(changes)
+      const all = await stateRole(env, ctx.exports).changesSince({})
+      for (const changes of all) table.apply(changes)
       filled = true
+      // On Cloudflare every isolate would ask for itself.
+      if (env.SKERRY_HOST_KIND !== 'cloudflare') ctx.waitUntil(readAheadOfAll(all, env, ctx))
       checkedAtMs = Date.now()
     } catch (cause) {
       throw new SkerryError('ERR_STATE_UNAVAILABLE', 'The platform is starting; retry shortly.', { cause })
@@ -59,6 +63,21 @@ function fill(env: EdgeEnv, exports: Cloudflare.Exports): Promise<void> {
   })()
   return filling
 }
+
+async function readAheadOfAll(
+  all: readonly AccountChanges[],
+  env: EdgeEnv,
+  ctx: ExecutionContext,
+): Promise<void> {
+  let left = READ_AHEAD_SCRIPTS
+  for (const { accountId, scripts } of all) {
+    await readAhead(accountId, scripts.slice(0, left), env, ctx)
+    left = Math.max(0, left - scripts.length)
+  }
+}
+
+/** At a start, about a millisecond each, beside the first requests. */
+const READ_AHEAD_SCRIPTS = 500
 
 /** Where changes can't be pushed to every edge, the table is at most this old. */
 const MAX_AGE_MS = 2000

@@ -1,7 +1,7 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { bindEnv } from '../bindings/index.ts'
 import { callScheduled } from '../runtime/harness.ts'
-import { loadWorker, readModules } from '../runtime/loader.ts'
+import { loadWorker, readAhead, readModules } from '../runtime/loader.ts'
 import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
 import { toSkerryError } from './core/errors.ts'
 import type { InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
@@ -16,8 +16,9 @@ import { pickByShare } from './split.ts'
 /** What the state role asks of an edge: to follow changes, and to run users' code on its behalf. */
 export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
   /** Takes a change of the registry in; returns when requests see it. */
-  apply(changes: AccountChanges): Promise<void> {
-    return applyChanges(changes, this.env, this.ctx.exports)
+  async apply(changes: AccountChanges): Promise<void> {
+    await applyChanges(changes, this.env, this.ctx.exports)
+    this.ctx.waitUntil(readAhead(changes.accountId, changes.scripts, this.env, this.ctx))
   }
 
   /**

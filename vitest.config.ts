@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 // End-to-end tests run the real wrangler against running platforms: after the others, and two files at a time,
-// because each wrangler wants a core.
+// because each wrangler wants a core. Hostile functions come last and alone: how long others wait is measured.
 export default defineConfig({
   test: {
     projects: [
@@ -24,6 +24,14 @@ export default defineConfig({
           hookTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'hostile',
+          include: ['test/e2e/hostile/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -4,12 +4,14 @@ import { toJson, toText } from './report.ts'
 import { keepsBudget, type Row } from './row.ts'
 import { measureColdStart } from './rows/cold-start.ts'
 import { measureDeploy, measureRollback } from './rows/deploy.ts'
+import { measureEdges } from './rows/edges.ts'
 import { measureStart } from './rows/start.ts'
 import { measureThroughput } from './rows/throughput.ts'
 
 /** What can be measured, in the order of the report. */
 const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]>>> = {
   throughput: measureThroughput,
+  edges: measureEdges,
   'cold-start': measureColdStart,
   deploy: measureDeploy,
   rollback: measureRollback,

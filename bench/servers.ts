@@ -7,7 +7,7 @@ import { endProcess, makeTempDir, startProcess, waitForLine } from './processes.
 /** A server that runs in processes of its own. */
 export interface Server {
   readonly port: number
-  /** The processes that serve requests. */
+  /** The processes that answer clients; of the platform its edges. */
   readonly pids: readonly number[]
   stop(): Promise<void>
 }
@@ -17,6 +17,8 @@ export interface Platform extends Server {
   readonly token: string
   /** From the start of the command to its `ready` line. */
   readonly readyMs: number
+  /** Private sockets, one an edge, that take requests for this edge alone. */
+  readonly fronts: readonly string[]
 }
 
 /** The date of every Worker that is measured, as that of the platform's own. */
@@ -26,9 +28,9 @@ const FIXTURES = join(import.meta.dirname, 'fixtures')
 const LAUNCHER = join(import.meta.dirname, '../bin/skerry.mjs')
 const TOKEN = 'bench-token'
 
-/** The module that the measured functions consist of. */
-export function readFunctionSource(): string {
-  return readFileSync(join(FIXTURES, 'function.js'), 'utf8')
+/** The module that a measured function consists of: `function` answers at once, `busy` computes first. */
+export function readFunctionSource(which: 'function' | 'busy' = 'function'): string {
+  return readFileSync(join(FIXTURES, `${which}.js`), 'utf8')
 }
 
 /** Starts one of `fixtures/` on stock workerd, with no more configuration than it needs. */
@@ -50,8 +52,12 @@ export async function startFixture(fixture: 'hello' | 'bare-loader' | 'bare-load
   return { port, pids: [pid], stop }
 }
 
-/** Starts the platform as `npm start` does, on a free port. `dataDir` outlives it. */
-export async function startPlatform(dataDir: string): Promise<Platform> {
+/**
+ * Starts the platform as `npm start` does, on a free port. `dataDir` outlives it.
+ *
+ * @param processes one for state, the others edges; by default as many as it starts by itself
+ */
+export async function startPlatform(dataDir: string, processes?: number): Promise<Platform> {
   const startedAtMs = performance.now()
   const child = startProcess(process.execPath, [LAUNCHER, 'up'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -61,13 +67,24 @@ export async function startPlatform(dataDir: string): Promise<Platform> {
       SKERRY_PORT: '0',
       SKERRY_DATA_DIR: dataDir,
       SKERRY_ADMIN_TOKEN: TOKEN,
+      ...(processes !== undefined && { SKERRY_PROCESSES: String(processes) }),
     },
   })
   const port = Number(await waitForLine(child, 1, /^ready http:.*:(\d+)$/))
   const readyMs = performance.now() - startedAtMs
-  const pids = readPids(join(dataDir, 'run'))
-  for (const pid of pids) pinServer(pid)
-  return { port, pids, token: TOKEN, readyMs, stop: () => endProcess(child) }
+  const runDir = join(dataDir, 'run')
+  const running = readPids(runDir)
+  // All that belongs to it: what state and supervisor take is part of what it costs.
+  for (const pid of [child.pid ?? 0, ...Object.values(running)]) pinServer(pid)
+  const edges = Object.entries(running).filter(([name]) => name !== 'state')
+  return {
+    port,
+    pids: edges.map(([, pid]) => pid),
+    fronts: edges.map(([name]) => join(runDir, `${name}.front`)),
+    token: TOKEN,
+    readyMs,
+    stop: () => endProcess(child),
+  }
 }
 
 function toConfig(mainModule: string): string {
@@ -86,9 +103,15 @@ const config :Workerd.Config = (
 `
 }
 
-/** The platform's processes, as its supervisor notes them. */
-function readPids(runDir: string): number[] {
-  return readdirSync(runDir)
-    .filter(file => file.endsWith('.pid.json'))
-    .map(file => (JSON.parse(readFileSync(join(runDir, file), 'utf8')) as { pid: number }).pid)
+/** The platform's processes by name, as its supervisor notes them. */
+function readPids(runDir: string): Record<string, number> {
+  const files = readdirSync(runDir).filter(file => file.endsWith(RECORD))
+  return Object.fromEntries(
+    files.map(file => {
+      const { pid } = JSON.parse(readFileSync(join(runDir, file), 'utf8')) as { pid: number }
+      return [file.slice(0, -RECORD.length), pid]
+    }),
+  )
 }
+
+const RECORD = '.pid.json'

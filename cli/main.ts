@@ -5,6 +5,8 @@ import { accountCommands } from './commands/account.ts'
 import { cronCommands } from './commands/cron.ts'
 import { doctor } from './commands/doctor.ts'
 import { dev, env, up } from './commands/host.ts'
+import { limits } from './commands/limits.ts'
+import { processCommands } from './commands/process.ts'
 import { scriptCommands } from './commands/script.ts'
 import { tokenCommands } from './commands/token.ts'
 import { alignColumns, createOutput } from './output.ts'
@@ -14,10 +16,12 @@ export const COMMANDS: readonly Command[] = [
   up,
   env,
   doctor,
+  ...processCommands,
   ...scriptCommands,
   ...cronCommands,
   ...tokenCommands,
   ...accountCommands,
+  limits,
   dev,
 ]
 

@@ -6,6 +6,8 @@
 export interface WorkerdConfig {
   readonly services: readonly ServiceConfig[]
   readonly sockets: readonly SocketConfig[]
+  /** V8's flags, for every isolate of the process. */
+  readonly v8Flags?: readonly string[]
 }
 
 /** A named part of the process: exactly one of the kinds. */
@@ -13,6 +15,7 @@ export type ServiceConfig = { readonly name: string } & (
   | { readonly worker: WorkerConfig }
   | { readonly disk: { readonly path: string; readonly writable: boolean } }
   | { readonly network: NetworkConfig }
+  | { readonly external: { readonly address: string; readonly http: HttpConfig } }
 )
 
 /** A way out: destinations are checked after name resolution. */
@@ -53,7 +56,7 @@ export type BindingConfig = { readonly name: string } & (
   | { readonly fromEnvironment: string }
   | { readonly service: string }
   | { readonly workerLoader: { readonly id: string } }
-  | { readonly kvNamespace: { readonly name: string; readonly props: { readonly json: string } } }
+  | { readonly kvNamespace: string | { readonly name: string; readonly props: { readonly json: string } } }
   | { readonly durableObjectNamespace: { readonly className: string } }
 )
 
@@ -61,6 +64,8 @@ export type BindingConfig = { readonly name: string } & (
 export interface HttpConfig {
   /** Set on every request in place of what the client sent; without `value` the header is removed. */
   readonly injectRequestHeaders?: readonly { readonly name: string; readonly value?: string }[]
+  /** RPC goes over the connection: a CONNECT to this made-up host opens it. */
+  readonly capnpConnectHost?: string
 }
 
 /** Where the process listens: `address`, or a descriptor given by `--socket-fd <name>=<fd>`. */
@@ -68,8 +73,13 @@ export interface SocketConfig {
   readonly name: string
   readonly address?: string
   readonly http: HttpConfig
-  readonly service: string
+  readonly service: ServiceDesignator
 }
+
+/** A service, or one of its entrypoints, or what it is with certain props. */
+export type ServiceDesignator =
+  | string
+  | { readonly name: string; readonly entrypoint?: string; readonly props?: { readonly json: string } }
 
 /** A file's content, read by workerd when it starts; the path is relative to the configuration. */
 export class Embedded {
@@ -87,7 +97,9 @@ export function toCapnpText(config: WorkerdConfig): string {
     '',
     'const config :Workerd.Config = (',
     `  services = [\n${config.services.map(service => `    ${toCapnpValue(service)}`).join(',\n')}\n  ],`,
-    `  sockets = [${config.sockets.map(socket => toCapnpValue(socket)).join(', ')}]`,
+    `  sockets = [${config.sockets.map(socket => toCapnpValue(socket)).join(', ')}]${
+      config.v8Flags ? `,\n  v8Flags = ${toCapnpValue(config.v8Flags)}` : ''
+    }`,
     ');',
     '',
   ]

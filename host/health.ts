@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type RequestOptions, request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toLocalAddress } from './options.ts'
 
@@ -12,22 +12,21 @@ export interface HealthTarget {
 }
 
 /** The status of `GET /healthz`, or what went wrong instead. One try of at most `timeoutMs`. */
-export function probeHealth(target: HealthTarget, timeoutMs: number): Promise<number | string> {
+export function probeHealth(
+  { host, port, domain }: HealthTarget,
+  timeoutMs: number,
+): Promise<number | string> {
+  const headers = { host: `${domain}:${port}` }
+  return send({ host: toLocalAddress(host), port, path: '/healthz', headers }, timeoutMs)
+}
+
+function send(options: RequestOptions, timeoutMs: number): Promise<number | string> {
   return new Promise(resolve => {
-    const req = request(
-      {
-        host: toLocalAddress(target.host),
-        port: target.port,
-        path: '/healthz',
-        headers: { host: `${target.domain}:${target.port}` },
-        agent: false,
-        signal: AbortSignal.timeout(timeoutMs),
-      },
-      response => {
-        response.resume()
-        resolve(response.statusCode ?? 'no status')
-      },
-    )
+    const signal = AbortSignal.timeout(timeoutMs)
+    const req = request({ ...options, agent: false, signal }, response => {
+      response.resume()
+      resolve(response.statusCode ?? 'no status')
+    })
     req.on('error', error =>
       resolve(
         error.name === 'TimeoutError' || error.name === 'AbortError'
@@ -54,5 +53,22 @@ export async function waitUntilHealthy(
     if (answer === 200) return undefined
     if (signal?.aborted || performance.now() >= endMs) return answer
     await delay(20)
+  }
+}
+
+/**
+ * Waits until a process says on its health socket that it can serve. Resolves as `waitUntilHealthy` does.
+ */
+export async function waitUntilReady(
+  socketPath: string,
+  deadlineMs: number,
+  signal: AbortSignal,
+): Promise<number | string | undefined> {
+  const endMs = performance.now() + deadlineMs
+  for (;;) {
+    const answer = await send({ socketPath, path: '/' }, 1000)
+    if (answer === 200) return undefined
+    if (signal.aborted || performance.now() >= endMs) return answer
+    await delay(10)
   }
 }

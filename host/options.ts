@@ -1,6 +1,9 @@
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { LIMIT_TABLE } from '../src/core/limits.ts'
 import { Failure } from './failure.ts'
+import type { LogFormat } from './log.ts'
 
 /** How `skerry up` and `skerry dev` run; each field is one environment variable. */
 export interface HostOptions {
@@ -18,8 +21,18 @@ export interface HostOptions {
   readonly adminToken: string | undefined
   /** SKERRY_ADOPT: resources that an upload names are created if they don't exist. Default true. */
   readonly adopt: boolean
+  /** SKERRY_PROCESSES: 1 = every role in one process; more = one for state, the others edges. Default: cores + 1. */
+  readonly processes: number
+  /** SKERRY_LOG: `text`, or `json` for one JSON object a line. Default text. */
+  readonly log: LogFormat
   /** SKERRY_ALLOW_PRIVATE_EGRESS: functions may reach private addresses. Default false. */
   readonly allowPrivateEgress: boolean
+  /** SKERRY_STRIKES: so many strikes put a function in quarantine; 0 = never. 0 to 20, default 3. */
+  readonly strikes: number
+  /** SKERRY_STRIKE_WINDOW_SECONDS: within how long. 1 to 86400, default 600. */
+  readonly strikeWindowSeconds: number
+  /** SKERRY_QUARANTINE_SECONDS: how long the first quarantine lasts. 1 to 86400, default 3600. */
+  readonly quarantineSeconds: number
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -38,7 +51,12 @@ export function resolveHostOptions(env: Variables, cwd: string, defaultDataDir =
     url: env.SKERRY_URL ? parseUrl(env.SKERRY_URL) : undefined,
     adminToken: env.SKERRY_ADMIN_TOKEN ? parseToken(env.SKERRY_ADMIN_TOKEN) : undefined,
     adopt: parseSwitch('SKERRY_ADOPT', env.SKERRY_ADOPT || '1'),
+    processes: parseProcesses(env.SKERRY_PROCESSES || String(availableParallelism() + 1)),
+    log: parseLogFormat(env.SKERRY_LOG || 'text'),
     allowPrivateEgress: parseSwitch('SKERRY_ALLOW_PRIVATE_EGRESS', env.SKERRY_ALLOW_PRIVATE_EGRESS || '0'),
+    strikes: parseLimit('strikes', env.SKERRY_STRIKES),
+    strikeWindowSeconds: parseLimit('strikeWindowSeconds', env.SKERRY_STRIKE_WINDOW_SECONDS),
+    quarantineSeconds: parseLimit('quarantineSeconds', env.SKERRY_QUARANTINE_SECONDS),
   })
 }
 
@@ -92,9 +110,35 @@ function parseToken(text: string): string {
   )
 }
 
+function parseProcesses(text: string): number {
+  const count = Number(text)
+  if (/^\d{1,3}$/.test(text) && count >= 1 && count <= MAX_PROCESSES) return count
+  const expected = `a whole number from 1 (everything in one process) to ${MAX_PROCESSES}`
+  throw badValue('SKERRY_PROCESSES', text, expected, '3 (one for state, two edges)')
+}
+
+const MAX_PROCESSES = 65
+
+function parseLogFormat(text: string): LogFormat {
+  if (text === 'text' || text === 'json') return text
+  throw badValue('SKERRY_LOG', text, 'text or json', 'json')
+}
+
 function parseSwitch(name: string, text: string): boolean {
   if (text === '0' || text === '1') return text === '1'
   throw badValue(name, text, '0 or 1', '1')
+}
+
+/** A limit that the operator may set: its variable, default and bounds are in the table of limits. */
+function parseLimit(
+  name: 'strikes' | 'strikeWindowSeconds' | 'quarantineSeconds',
+  text: string | undefined,
+): number {
+  const { value, setBy } = LIMIT_TABLE[name]
+  if (!text) return value
+  const number = Number(text)
+  if (/^\d{1,9}$/.test(text) && number >= setBy.min && number <= setBy.max) return number
+  throw badValue(setBy.variable, text, `a whole number from ${setBy.min} to ${setBy.max}`, String(value))
 }
 
 function badValue(name: string, value: string, expected: string, example: string): Failure {

@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Failure } from './failure.ts'
+import type { Log } from './log.ts'
 import { forgetProcess, recordProcess } from './process-record.ts'
 import { watchOver } from './watchdog.ts'
 
@@ -10,12 +13,36 @@ export interface SupervisedProcess {
   readonly name: string
   readonly command: string
   readonly args: readonly string[]
-  /** The process's whole environment. */
-  readonly env: Readonly<Record<string, string>>
+  /** The process's whole environment, made for each start. */
+  env(): Readonly<Record<string, string>>
   /** Handed over as descriptors 3, 4, … */
   readonly fds: readonly number[]
+  /** Files of its Unix sockets: what a former life left of them is removed before each start. */
+  readonly sockets?: readonly string[]
   /** Resolves to `undefined` once the process serves, else to what it answered last. */
   waitUntilHealthy(signal: AbortSignal): Promise<number | string | undefined>
+  /**
+   * Watches one life of the process, from when it is healthy until `signal`: whatever it finds wrong it kills
+   * itself, and says why. Resolves to `undefined` if it had no reason to.
+   */
+  guard?(life: Life, signal: AbortSignal): Promise<string | undefined>
+  /** Ends a life in good order: resolves when nothing is left to wait for, or at `signal`: time is up, or the process has ended. */
+  drain?(life: Life, signal: AbortSignal): Promise<void>
+}
+
+/** One life of a process, from a start to an end. */
+export interface Life {
+  readonly pid: number
+  readonly env: Readonly<Record<string, string>>
+  readonly startedAtMs: number
+}
+
+/** What became of a process so far. */
+export interface SupervisorStatus {
+  readonly state: 'starting' | 'ready' | 'draining' | 'waiting'
+  readonly life: Life | undefined
+  readonly restarts: number
+  readonly lastEnd: { readonly reason: string; readonly atMs: number } | undefined
 }
 
 /** Times of the supervision, in milliseconds. */
@@ -45,19 +72,23 @@ const STDERR_LINES = 20
 export class Supervisor {
   readonly #process: SupervisedProcess
   readonly #runDir: string
-  readonly #log: (line: string) => void
+  readonly #log: Log
   readonly #times: SupervisorTimes
   readonly #ready = Promise.withResolvers<void>()
   readonly #stop = new AbortController()
   #child: ChildProcess | undefined
+  #life: Life | undefined
+  #starts = 0
+  #lastEnd: SupervisorStatus['lastEnd']
   #wasReady = false
+  #wasGuarded = false
   #healthySinceMs: number | undefined
   #lastStderr: string[] = []
   #finished: Promise<void> | undefined
 
   constructor(
     process: SupervisedProcess,
-    options: { runDir: string; log: (line: string) => void; times?: Partial<SupervisorTimes> },
+    options: { runDir: string; log: Log; times?: Partial<SupervisorTimes> },
   ) {
     this.#process = process
     this.#runDir = options.runDir
@@ -82,13 +113,33 @@ export class Supervisor {
     return this.#ready.promise
   }
 
-  /** Ends the process: SIGTERM, then SIGKILL. Resolves when it is gone. */
-  async stop(): Promise<void> {
+  /** What became of the process so far. */
+  status(): SupervisorStatus {
+    const state = this.#stop.signal.aborted
+      ? 'draining'
+      : !this.#life
+        ? 'waiting'
+        : this.#healthySinceMs === undefined
+          ? 'starting'
+          : 'ready'
+    return { state, life: this.#life, restarts: Math.max(0, this.#starts - 1), lastEnd: this.#lastEnd }
+  }
+
+  /** Ends the process: in good order if it takes no longer than allowed, then by SIGKILL. Resolves when it is gone. */
+  async stop(killAfterMs = this.#times.killAfterMs): Promise<void> {
     if (!this.#stop.signal.aborted) this.#stop.abort()
-    const child = this.#child
-    if (child) {
-      child.kill('SIGTERM')
-      const timer = setTimeout(() => child.kill('SIGKILL'), this.#times.killAfterMs)
+    const [child, life] = [this.#child, this.#life]
+    if (child && life) {
+      const over = new AbortController()
+      const timer = setTimeout(() => {
+        child.kill('SIGKILL')
+        over.abort()
+      }, killAfterMs)
+      void this.#finished?.then(() => over.abort())
+      if (this.#process.drain) {
+        await this.#process.drain(life, over.signal)
+        child.kill('SIGKILL')
+      } else child.kill('SIGTERM')
       await this.#finished
       clearTimeout(timer)
     }
@@ -115,7 +166,11 @@ export class Supervisor {
           `${name} did not start in ${failures} tries; it ${how}. Its last lines:\n  ${lines}`,
         )
       }
-      const waitMs = Math.min(this.#times.backoffMinMs * 2 ** (failures - 1), this.#times.backoffMaxMs)
+      // A process that was killed for what it ran is not broken itself.
+      if (this.#wasGuarded) failures = 0
+      const waitMs = failures
+        ? Math.min(this.#times.backoffMinMs * 2 ** (failures - 1), this.#times.backoffMaxMs)
+        : 0
       this.#log(`${name} ${how}; starting it again in ${waitMs} ms`)
       await delay(waitMs, undefined, { signal: this.#stop.signal }).catch(() => {})
     }
@@ -124,35 +179,45 @@ export class Supervisor {
 
   /** One life of the process, from start to end. Says how it ended. */
   async #runOnce(): Promise<string> {
-    const { name, command, args, env, fds } = this.#process
+    const { name, command, args, fds, sockets = [] } = this.#process
     this.#healthySinceMs = undefined
     this.#lastStderr = []
+    for (const socket of sockets) rmSync(socket, { force: true })
+    const env = this.#process.env()
     // A session of its own: Ctrl-C reaches us only, and we end the process in order.
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe', ...fds], env, detached: true })
     const ended = waitForEnd(child)
     if (child.pid === undefined) return ended
 
     this.#child = child
+    this.#starts++
+    const started = { pid: child.pid, env, startedAtMs: Date.now() }
+    this.#life = started
     recordProcess(this.#runDir, name, child.pid)
     const release = watchOver(child.pid)
-    child.stdout?.pipe(process.stdout, { end: false })
-    child.stderr?.pipe(process.stderr, { end: false })
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream) createInterface(stream).on('line', line => this.#log.line(name, line))
+    }
     child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#keepStderr(text))
 
-    const life = new AbortController()
-    const health = this.#watchHealth(child, life.signal)
+    const over = new AbortController()
+    const health = this.#watchHealth(child, started, over.signal)
     const how = await ended
     release()
     forgetProcess(this.#runDir, name)
     this.#child = undefined
-    life.abort()
-    return (await health) ?? how
+    this.#life = undefined
+    over.abort()
+    const reason = (await health) ?? how
+    this.#lastEnd = { reason, atMs: Date.now() }
+    return reason
   }
 
-  /** Notes when the process is healthy; kills one that doesn't get there. Says why it did. */
-  async #watchHealth(child: ChildProcess, life: AbortSignal): Promise<string | undefined> {
-    const answer = await this.#process.waitUntilHealthy(AbortSignal.any([life, this.#stop.signal]))
-    if (life.aborted || this.#stop.signal.aborted) return undefined
+  /** Notes when the process is healthy and has it watched; kills one that doesn't get there. Says why it was killed. */
+  async #watchHealth(child: ChildProcess, life: Life, over: AbortSignal): Promise<string | undefined> {
+    this.#wasGuarded = false
+    const answer = await this.#process.waitUntilHealthy(AbortSignal.any([over, this.#stop.signal]))
+    if (over.aborted || this.#stop.signal.aborted) return undefined
     if (answer !== undefined) {
       child.kill('SIGKILL')
       return `did not become healthy (/healthz: ${answer})`
@@ -160,7 +225,9 @@ export class Supervisor {
     this.#healthySinceMs = performance.now()
     this.#wasReady = true
     this.#ready.resolve()
-    return undefined
+    const reason = await this.#process.guard?.(life, over)
+    this.#wasGuarded = reason !== undefined
+    return reason
   }
 
   #keepStderr(text: string): void {

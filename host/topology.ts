@@ -1,21 +1,37 @@
 import { join } from 'node:path'
 import { DENIED_NETWORKS } from '../src/core/addresses.ts'
 import { RESERVED_HEADERS } from '../src/core/reserved-headers.ts'
-import { type BindingConfig, Embedded, type ServiceConfig, type WorkerdConfig } from './config.ts'
+import {
+  type BindingConfig,
+  Embedded,
+  type HttpConfig,
+  type ServiceConfig,
+  type SocketConfig,
+  type WorkerConfig,
+  type WorkerdConfig,
+} from './config.ts'
+
+/** What a process does: `all` is every role in one process. */
+export type ProcessRole = 'state' | 'edge' | 'all'
 
 /** One workerd process: what the supervisor starts, watches and starts again. */
 export interface ProcessDescription {
-  /** Names its files in the run directory and its lines in the log. */
+  /** Names its files and sockets in the run directory and its lines in the log. */
   readonly name: string
+  readonly role: ProcessRole
   readonly config: WorkerdConfig
-  /** The socket of `config` that gets the platform's listening descriptor. */
-  readonly publicSocket: string
+  /** The socket of `config` that gets the platform's listening descriptor; the state process has none. */
+  readonly publicSocket?: string
 }
 
 /** What the processes are made from. */
 export interface TopologyInput {
   /** Absolute. */
   readonly dataDir: string
+  /** Where the private sockets are: absolute, of mode 0700. */
+  readonly socketDir: string
+  /** Edges that serve at a time; 0 = every role in one process. */
+  readonly edges: number
   readonly domain: string
   /** Where clients reach the platform. */
   readonly url: string
@@ -23,10 +39,24 @@ export interface TopologyInput {
   readonly listensOn: readonly string[]
   readonly adopt: boolean
   readonly allowPrivateEgress: boolean
+  /** When strikes become a quarantine, as in `HostOptions`. */
+  readonly strikes: number
+  readonly strikeWindowSeconds: number
+  readonly quarantineSeconds: number
+  /** V8's flags for processes that run functions. */
+  readonly v8Flags?: readonly string[]
 }
 
 /** Directories below the data directory that the processes' disk services need. */
 export const STORAGE_DIRS = ['objects', 'kv', 'kv-blobs'] as const
+
+/** Private sockets, by process and purpose. */
+export function socketPath(socketDir: string, process: string, purpose: SocketPurpose): string {
+  return join(socketDir, `${process}.${purpose}`)
+}
+
+/** `rpc`: between roles; `health`: heartbeats; `ops`: the supervisor's reports; `front`: requests handed over; `kv`, `code`: the stores. */
+export type SocketPurpose = 'rpc' | 'health' | 'ops' | 'front' | 'kv' | 'code'
 
 /** The platform's Durable Object classes and the bindings that name them. */
 const OBJECTS = {
@@ -36,54 +66,184 @@ const OBJECTS = {
   TAILS: 'TailHub',
 } as const
 
-/** The processes of a self-hosted platform. Every role is in one process; state and edges apart would be more entries. */
+/** The namespaces of the embedded KV service, and the bindings that name them. */
+const STORES = { CODE: 'code', KV: 'kv' } as const
+
+const RPC: HttpConfig = { capnpConnectHost: 'capnp.internal' }
+
+// A header without value is removed, whatever the client says.
+const PUBLIC: HttpConfig = { injectRequestHeaders: RESERVED_HEADERS.map(name => ({ name })) }
+
+/**
+ * The processes of a self-hosted platform: `state` first, then one edge more than run at a time, for a replacement
+ * to start in. With no edges: one process that is everything.
+ */
 export function describeProcesses(input: TopologyInput): readonly ProcessDescription[] {
+  if (input.edges === 0) return [describeAll(input)]
+  const names = Array.from({ length: input.edges + 1 }, (_, i) => `edge-${i}`)
+  return [describeState(input, names), ...names.map(name => describeEdge(input, name))]
+}
+
+function describeAll(input: TopologyInput): ProcessDescription {
+  const name = 'skerry'
+  const stores = Object.entries(STORES).map(([binding, namespace]) => ({
+    name: binding,
+    kvNamespace: { name: 'kv', props: { json: JSON.stringify({ namespace }) } },
+  }))
+  const bindings = [...edgeBindings(input), ...stateBindings(input), ...stores, ...commonBindings(input)]
   const services = [
-    describeMain(input),
+    { name: 'main', worker: { ...mainWorker(bindings), ...OBJECT_STORAGE, globalOutbound: 'internet' } },
     describeKv(),
     ...describeDisks(input.dataDir),
     ...describeNetworks(input),
   ]
-  // A header without value is removed, whatever the client says.
-  const http = { injectRequestHeaders: RESERVED_HEADERS.map(name => ({ name })) }
-  const sockets = [{ name: 'http', http, service: 'main' }]
-  return [{ name: 'skerry', config: { services, sockets }, publicSocket: 'http' }]
+  const sockets = [
+    ...edgeSockets(input, name),
+    toSocket(input, name, 'ops', {}, { name: 'main', entrypoint: 'Ops' }),
+  ]
+  const { v8Flags } = input
+  return {
+    name,
+    role: 'all',
+    config: { services, sockets, ...(v8Flags && { v8Flags }) },
+    publicSocket: 'http',
+  }
 }
 
-function describeMain(input: TopologyInput): ServiceConfig {
+/** Control plane and everything that lasts. No users' code, so no loader; no way out. */
+function describeState(input: TopologyInput, edges: readonly string[]): ProcessDescription {
+  const name = 'state'
   const bindings: BindingConfig[] = [
+    ...stateBindings(input),
+    ...Object.entries(STORES).map(([binding, namespace]) => ({
+      name: binding,
+      kvNamespace: { name: 'kv', props: { json: JSON.stringify({ namespace }) } },
+    })),
+    ...edges.map((edge, i) => ({ name: `EDGE_${i}`, service: edge })),
+    ...commonBindings(input),
+  ]
+  const services: ServiceConfig[] = [
+    { name: 'main', worker: { ...mainWorker(bindings), ...OBJECT_STORAGE, globalOutbound: 'nowhere' } },
+    { name: 'nowhere', network: { allow: [] } },
+    describeKv(),
+    ...describeDisks(input.dataDir),
+    ...edges.map(edge => describePeer(input, edge, edge, 'rpc', RPC)),
+  ]
+  const sockets = [
+    toSocket(input, name, 'rpc', RPC, { name: 'main', entrypoint: 'State' }),
+    toSocket(input, name, 'ops', {}, { name: 'main', entrypoint: 'Ops' }),
+    toSocket(input, name, 'health', {}, { name: 'main', entrypoint: 'Health' }),
+    ...(['kv', 'code'] as const).map(namespace =>
+      toSocket(input, name, namespace, {}, { name: 'kv', props: { json: JSON.stringify({ namespace }) } }),
+    ),
+  ]
+  return { name, role: 'state', config: { services, sockets } }
+}
+
+/** Gateway and functions. Holds nothing that must last. */
+function describeEdge(input: TopologyInput, name: string): ProcessDescription {
+  const bindings: BindingConfig[] = [
+    ...edgeBindings(input),
+    ...Object.entries(STORES).map(([binding, namespace]) => ({ name: binding, kvNamespace: namespace })),
+    { name: 'STATE', service: 'state' },
+    ...commonBindings(input),
+  ]
+  const services: ServiceConfig[] = [
+    { name: 'main', worker: { ...mainWorker(bindings), globalOutbound: 'internet' } },
+    describePeer(input, 'state', 'state', 'rpc', RPC),
+    ...(['kv', 'code'] as const).map(namespace => describePeer(input, namespace, 'state', namespace, {})),
+    ...describeNetworks(input),
+  ]
+  const sockets = [
+    ...edgeSockets(input, name),
+    toSocket(input, name, 'rpc', RPC, { name: 'main', entrypoint: 'Edge' }),
+  ]
+  const { v8Flags } = input
+  return {
+    name,
+    role: 'edge',
+    config: { services, sockets, ...(v8Flags && { v8Flags }) },
+    publicSocket: 'http',
+  }
+}
+
+/** What a process that has clients listens on. */
+function edgeSockets(input: TopologyInput, name: string): SocketConfig[] {
+  return [
+    { name: 'http', http: PUBLIC, service: 'main' },
+    toSocket(input, name, 'front', PUBLIC, { name: 'main', entrypoint: 'Handover' }),
+    toSocket(input, name, 'health', {}, { name: 'main', entrypoint: 'Health' }),
+  ]
+}
+
+function toSocket(
+  { socketDir }: TopologyInput,
+  process: string,
+  purpose: SocketPurpose,
+  http: HttpConfig,
+  service: SocketConfig['service'],
+): SocketConfig {
+  return { name: purpose, address: `unix:${socketPath(socketDir, process, purpose)}`, http, service }
+}
+
+function describePeer(
+  { socketDir }: TopologyInput,
+  name: string,
+  process: string,
+  purpose: SocketPurpose,
+  http: HttpConfig,
+): ServiceConfig {
+  return { name, external: { address: `unix:${socketPath(socketDir, process, purpose)}`, http } }
+}
+
+function mainWorker(bindings: readonly BindingConfig[]): WorkerConfig {
+  return {
+    modules: [{ name: 'worker.js', esModule: new Embedded('worker.js') }],
+    compatibilityDate: '2026-11-01',
+    // scheduled() of a function is called through its stub. The loader needs no flag, only --experimental.
+    compatibilityFlags: ['service_binding_extra_handlers'],
+    bindings,
+  }
+}
+
+const OBJECT_STORAGE = {
+  durableObjectNamespaces: Object.values(OBJECTS).map(className => ({
+    className,
+    uniqueKey: className.toLowerCase(),
+    enableSql: true,
+  })),
+  durableObjectStorage: { localDisk: 'objects-disk' },
+}
+
+function edgeBindings(input: TopologyInput): BindingConfig[] {
+  return [
     { name: 'LOADER', workerLoader: { id: 'functions' } },
-    { name: 'CODE', kvNamespace: { name: 'kv', props: { json: '{"namespace":"code"}' } } },
-    { name: 'KV', kvNamespace: { name: 'kv', props: { json: '{"namespace":"kv"}' } } },
+    { name: 'SKERRY_LISTENS_ON', text: input.listensOn.join(',') },
+    { name: 'SKERRY_BOARD', fromEnvironment: 'SKERRY_BOARD' },
+    { name: 'INTERNET', service: 'internet' },
+    ...(input.allowPrivateEgress ? [{ name: 'INTRANET', service: 'intranet' }] : []),
+  ]
+}
+
+function stateBindings(input: TopologyInput): BindingConfig[] {
+  return [
     ...Object.entries(OBJECTS).map(([name, className]) => ({ name, durableObjectNamespace: { className } })),
     // By environment: the configuration is a file, and files get copied into bug reports.
     { name: 'MASTER_KEY', fromEnvironment: 'MASTER_KEY' },
     { name: 'ADMIN_TOKEN', fromEnvironment: 'ADMIN_TOKEN' },
+    { name: 'SKERRY_ADOPT', text: input.adopt ? '1' : '0' },
+    { name: 'SKERRY_STRIKES', text: String(input.strikes) },
+    { name: 'SKERRY_STRIKE_WINDOW_SECONDS', text: String(input.strikeWindowSeconds) },
+    { name: 'SKERRY_QUARANTINE_SECONDS', text: String(input.quarantineSeconds) },
+  ]
+}
+
+function commonBindings(input: TopologyInput): BindingConfig[] {
+  return [
     { name: 'SKERRY_DOMAIN', text: input.domain },
     { name: 'SKERRY_URL', text: input.url },
-    { name: 'SKERRY_LISTENS_ON', text: input.listensOn.join(',') },
     { name: 'SKERRY_HOST_KIND', text: 'self-host' },
-    { name: 'SKERRY_ADOPT', text: input.adopt ? '1' : '0' },
-    { name: 'INTERNET', service: 'internet' },
-    ...(input.allowPrivateEgress ? [{ name: 'INTRANET', service: 'intranet' }] : []),
   ]
-  return {
-    name: 'main',
-    worker: {
-      modules: [{ name: 'worker.js', esModule: new Embedded('worker.js') }],
-      compatibilityDate: '2026-11-01',
-      // scheduled() of a function is called through its stub. The loader needs no flag, only --experimental.
-      compatibilityFlags: ['service_binding_extra_handlers'],
-      bindings,
-      durableObjectNamespaces: Object.values(OBJECTS).map(className => ({
-        className,
-        uniqueKey: className.toLowerCase(),
-        enableSql: true,
-      })),
-      durableObjectStorage: { localDisk: 'objects-disk' },
-      globalOutbound: 'internet',
-    },
-  }
 }
 
 /** Workers KV as it comes with the binary: durable, its small values in SQLite, its large ones on disk. */

@@ -1,20 +1,18 @@
-import { rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundleWorker } from './bundle.ts'
-import { toCapnpText } from './config.ts'
 import { ensurePrivateDir, readOrCreateSecrets, type Secrets, writeFileAtomic } from './data-dir.ts'
-import { waitUntilHealthy } from './health.ts'
+import { Fleet } from './fleet.ts'
 import { deployHello } from './hello.ts'
-import { type Listener, listenAddresses, openListener } from './listener.ts'
+import { listenAddresses, openListener } from './listener.ts'
 import { lockDataDir } from './lock.ts'
+import { createLog, type Log } from './log.ts'
+import { readTotalMemory, resolveMemoryLimits } from './memory-limits.ts'
 import { type HostOptions, toLocalUrl } from './options.ts'
 import { killOrphans } from './process-record.ts'
 import { waitForStopSignal } from './signals.ts'
-import { type SupervisedProcess, Supervisor } from './supervisor.ts'
-import { describeProcesses, type ProcessDescription, STORAGE_DIRS } from './topology.ts'
-import { findWorkerd } from './workerd.ts'
-
-const START_DEADLINE_MS = 30_000
+import { describeProcesses, STORAGE_DIRS } from './topology.ts'
 
 /** What is part of the installation, not of the operator's choice. */
 export interface Installation {
@@ -37,6 +35,7 @@ export const INSTALLATION: Installation = {
  */
 export async function runUp(options: HostOptions, installation = INSTALLATION): Promise<void> {
   const stopSignal = waitForStopSignal()
+  const log = createLog(options.log)
   const { dataDir } = options
   const runDir = join(dataDir, 'run')
   ensurePrivateDir(dataDir)
@@ -55,58 +54,60 @@ export async function runUp(options: HostOptions, installation = INSTALLATION): 
   cleanup.defer(() => listener.close())
   const url = `http://${options.domain}:${listener.port}`
   const localUrl = toLocalUrl(options.host, listener.port)
-  await bundleWorker(installation.workerEntry, join(runDir, 'worker.js'))
+  const bundle = () => bundleWorker(installation.workerEntry, join(runDir, 'worker.js'))
+  await bundle()
+  const socketDir = openSocketDir(runDir, cleanup)
+  const edges = options.processes - 1
+  const memory = resolveMemoryLimits(readTotalMemory(), Math.max(1, edges))
   const processes = describeProcesses({
     ...options,
+    socketDir,
+    edges,
+    v8Flags: [`--max-old-space-size=${memory.heapMib}`],
     url: options.url ?? url,
     listensOn: listenAddresses(options.host, listener.port),
   })
-  const supervisors = processes.map(
-    description =>
-      new Supervisor(prepareProcess(description, options, secrets, listener, runDir), { runDir, log }),
-  )
+  const fleet = new Fleet(processes, {
+    runDir,
+    socketDir,
+    listenFd: listener.fd,
+    port: listener.port,
+    memory,
+    bundle,
+    env: ({ role }) => ({ ...inheritedEnv(), ...(role !== 'edge' && secretsEnv(secrets)) }),
+    log,
+  })
   // The CLI reads it: the only way to know a port that the system chose.
   writeFileAtomic(join(runDir, 'url'), `${localUrl}\n`)
   cleanup.defer(() => rmSync(join(runDir, 'url'), { force: true }))
 
-  const everyone = Promise.all(supervisors.map(supervisor => supervisor.start()))
-  const first = await Promise.race([everyone.then(() => 'ready' as const), stopSignal.first]).catch(
+  const first = await Promise.race([fleet.start().then(() => 'ready' as const), stopSignal.first]).catch(
     async error => {
-      await Promise.all(supervisors.map(supervisor => supervisor.stop()))
+      await fleet.stop()
       throw error
     },
   )
   if (first === 'ready') {
     console.log(`ready ${url}`)
-    await greet(options, installation, secrets, url, localUrl)
+    await greet(options, installation, secrets, url, localUrl, log)
     await stopSignal.first
   }
-  stopSignal.onAgain(() => {
-    for (const supervisor of supervisors) supervisor.kill()
-  })
-  await Promise.all(supervisors.map(supervisor => supervisor.stop()))
+  stopSignal.onAgain(() => fleet.kill())
+  await fleet.stop()
 }
 
-/** Writes a process's configuration and says how to start it. */
-function prepareProcess(
-  description: ProcessDescription,
-  options: HostOptions,
-  secrets: Secrets,
-  listener: Listener,
-  runDir: string,
-): SupervisedProcess {
-  const configPath = join(runDir, `${description.name}.capnp`)
-  writeFileAtomic(configPath, toCapnpText(description.config))
-  const { host, domain } = options
-  return {
-    name: description.name,
-    command: findWorkerd(),
-    args: ['serve', '--experimental', '--socket-fd', `${description.publicSocket}=3`, configPath],
-    env: { ...inheritedEnv(), MASTER_KEY: secrets.masterKey, ADMIN_TOKEN: secrets.adminToken },
-    fds: [listener.fd],
-    waitUntilHealthy: signal =>
-      waitUntilHealthy({ host, port: listener.port, domain }, START_DEADLINE_MS, signal),
-  }
+/** The run directory itself, unless its path is too long for a Unix socket (108 bytes with its end). */
+function openSocketDir(runDir: string, cleanup: DisposableStack): string {
+  if (Buffer.byteLength(runDir) + LONGEST_SOCKET_NAME <= 107) return runDir
+  const dir = mkdtempSync(join(tmpdir(), 'skerry-'))
+  cleanup.defer(() => rmSync(dir, { recursive: true, force: true }))
+  return dir
+}
+
+const LONGEST_SOCKET_NAME = '/edge-99.health.new'.length
+
+function secretsEnv({ masterKey, adminToken }: Secrets): Record<string, string> {
+  return { MASTER_KEY: masterKey, ADMIN_TOKEN: adminToken }
 }
 
 /** What workerd may see of our environment: where the system keeps things, none of the operator's secrets. */
@@ -127,6 +128,7 @@ async function greet(
   { adminToken }: Secrets,
   url: string,
   localUrl: string,
+  log: Log,
 ): Promise<void> {
   const { dataDir } = options
   const hello = await deployHello({ localUrl, adminToken, dataDir, modulePath: installation.helloModule })
@@ -137,8 +139,4 @@ async function greet(
     '  deploy          eval "$(npx skerry env)", then `npx wrangler deploy` in a Worker\'s directory',
   )
   if (hello.state === 'deployed') console.log(`  first function  ${url.replace('://', '://hello.')}`)
-}
-
-function log(line: string): void {
-  console.error(`${new Date().toISOString()} ${line}`)
 }

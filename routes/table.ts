@@ -1,4 +1,5 @@
-import { InFlight } from '../src/core/in-flight.ts'
+import { AccountGate, type AdmissionLimits, ScriptGate } from '../src/core/admission.ts'
+import { hashScript } from '../src/core/board.ts'
 import { LIMITS } from '../src/core/limits.ts'
 import type { AccountChanges, HostRoute, ScriptEntry, ScriptTarget } from '../src/core/routing.ts'
 import { parseRoutePattern, type RoutePattern } from './pattern.ts'
@@ -14,6 +15,7 @@ interface AccountRoutes {
   readonly revision: number
   readonly scripts: Map<string, ScriptTarget>
   readonly routes: readonly HostRoute[]
+  readonly gate: AccountGate
 }
 
 interface PathRoute extends RoutePattern {
@@ -64,13 +66,17 @@ export class RouteTable {
     const removed =
       changes.from === 0 ? [...scripts.keys()].filter(name => !present.has(name)) : changes.removed
     for (const name of removed) {
+      const gone = scripts.get(name)
+      // Its isolates see by it that nothing leads to them any more.
+      if (gone) gone.entry = { ...gone.entry, versions: [] }
       scripts.delete(name)
       this.#unbindScriptHost(`${name}.${workersDomain}`)
     }
-    for (const entry of changes.scripts) this.#applyScript(scripts, accountId, workersDomain, entry)
+    const gate = before?.gate ?? new AccountGate(ADMISSION)
+    for (const entry of changes.scripts) this.#applyScript(scripts, accountId, workersDomain, gate, entry)
 
     const routes = changes.routes ?? before?.routes ?? []
-    this.#accounts.set(accountId, { accountId, workersDomain, revision: changes.to, scripts, routes })
+    this.#accounts.set(accountId, { accountId, workersDomain, revision: changes.to, scripts, routes, gate })
     if (changes.routes) this.#rebuildRoutes()
     else if (
       removed.length > 0 ||
@@ -116,6 +122,7 @@ export class RouteTable {
     scripts: Map<string, ScriptTarget>,
     accountId: string,
     workersDomain: string,
+    gate: AccountGate,
     entry: ScriptEntry,
   ): void {
     const sole = entry.versions.length === 1 ? entry.versions[0] : undefined
@@ -124,7 +131,9 @@ export class RouteTable {
       target.entry = entry
       target.sole = sole
     } else {
-      target = { accountId, name: entry.name, entry, sole, inFlight: new InFlight(LIMITS.wallClockMs) }
+      const { name } = entry
+      const hash = hashScript(accountId, name)
+      target = { accountId, name, hash, entry, sole, gate: new ScriptGate(gate) }
       scripts.set(entry.name, target)
     }
     const host = `${entry.name}.${workersDomain}`
@@ -193,6 +202,15 @@ export class RouteTable {
     }
     return undefined
   }
+}
+
+/** Nothing counted outlasts `wallClockMs`. */
+const ADMISSION: AdmissionLimits = {
+  concurrency: LIMITS.concurrency,
+  accountConcurrency: LIMITS.accountConcurrency,
+  queueLength: LIMITS.queueLength,
+  queueMs: LIMITS.queueMs,
+  windowMs: LIMITS.wallClockMs,
 }
 
 function matchesPath(route: RoutePattern, path: string): boolean {

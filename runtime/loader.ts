@@ -1,11 +1,14 @@
+import { waitUntil } from 'cloudflare:workers'
 import { bindEnv } from '../bindings/index.ts'
 import { SkerryError } from '../src/core/errors.ts'
 import type { LoadableVersion, ModuleRef } from '../src/core/manifest.ts'
 import type { EdgeVersion, ScriptEntry, ScriptTarget } from '../src/core/routing.ts'
 import type { EdgeEnv } from '../src/env.ts'
-import { stateRole } from '../src/roles.ts'
+import { askState, repeatWhileAway } from '../src/roles.ts'
 import { ByteCache } from './byte-cache.ts'
-import { PRELUDE_VERSION, toWorkerCode } from './worker-code.ts'
+import { enterIsolate, isolates } from './evict.ts'
+import type { Isolate } from './isolates.ts'
+import { toWorkerCode } from './worker-code.ts'
 
 /**
  * Whatever has the loopback entrypoints: an ExecutionContext as it is. Its `exports` are made when they are read,
@@ -33,23 +36,28 @@ export function loadWorker(
   env: EdgeEnv,
   ctx: Exporter,
 ): WorkerStub {
-  const tailing = target.entry.tailingUntilMs > nowMs
-  const id = `${version.isolate}.${PRELUDE_VERSION}${tailing ? '+tail' : ''}`
-  return env.LOADER.get(`${id}${attempts.get(id) ?? ''}`, async () => {
-    try {
-      return await loadCode(target, version.id, tailing, { env, exports: ctx.exports })
-    } catch (error) {
-      attempts.set(id, `~${Date.now()}`)
-      throw error
-    }
-  })
+  const isolate = isolates.use(target, version, target.entry.tailingUntilMs > nowMs, nowMs)
+  return env.LOADER.get(isolate.id, () => load(isolate, version.id, { env, exports: ctx.exports }))
 }
 
 /**
- * workerd keeps a failure to load under its id for ever. So whatever failed here (not in the user's code) is
- * tried again under another one.
+ * workerd keeps a failure to load under its id for ever. So an isolate whose load failed on our side (not in the
+ * user's code) is given up: the next request gets another one. And the load must outlive the request that began
+ * it, until workerd has read what it returns: others wait for it too.
  */
-const attempts = new Map<string, string>()
+function load(isolate: Isolate, versionId: string, context: LoadContext): Promise<WorkerLoaderWorkerCode> {
+  const loading = loadCode(isolate.target, versionId, isolate.isTailing, context).then(async code => {
+    await enterIsolate(isolate, context.env, context.exports)
+    return code
+  })
+  waitUntil(
+    loading.then(
+      () => scheduler.wait(1),
+      () => isolates.giveUp(isolate),
+    ),
+  )
+  return loading
+}
 
 async function loadCode(
   { accountId, name }: ScriptTarget,
@@ -111,7 +119,7 @@ async function readVersion(
   const key = `${accountId}/${script}/${versionId}`
   const held = recentVersions.get(key)
   if (held) return JSON.parse(new TextDecoder().decode(held)) as LoadableVersion
-  const version = await stateRole(env, exports).version(accountId, script, versionId)
+  const version = await askState(env, exports, state => state.version(accountId, script, versionId))
   if (!version)
     throw new SkerryError('ERR_VERSION_NOT_FOUND', `The version ${versionId} of "${script}" is gone.`)
   recentVersions.set(key, new TextEncoder().encode(JSON.stringify(version)))
@@ -138,7 +146,7 @@ export async function readModules(
 async function readModule(code: KVNamespace, digest: string): Promise<Uint8Array> {
   const held = recentModules.get(digest)
   if (held) return held
-  const stored = await code.get(digest, 'arrayBuffer')
+  const stored = await repeatWhileAway(() => code.get(digest, 'arrayBuffer'))
   if (!stored) throw new SkerryError('ERR_INTERNAL', `the code store has no module ${digest}`)
   const bytes = new Uint8Array(stored)
   recentModules.set(digest, bytes)

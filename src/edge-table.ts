@@ -3,7 +3,7 @@ import { readAhead } from '../runtime/loader.ts'
 import { SkerryError } from './core/errors.ts'
 import type { AccountChanges } from './core/routing.ts'
 import type { EdgeEnv } from './env.ts'
-import { stateRole } from './roles.ts'
+import { askState } from './roles.ts'
 
 /** This process's route table: the edge's memory of what is deployed. */
 export const table = new RouteTable()
@@ -23,9 +23,24 @@ export function prepareTable(env: EdgeEnv, ctx: ExecutionContext): Promise<void>
   }
   if (env.SKERRY_HOST_KIND === 'cloudflare' && Date.now() - checkedAtMs > MAX_AGE_MS) {
     checkedAtMs = Date.now()
-    ctx.waitUntil(refreshTable(env, ctx.exports))
+    ctx.waitUntil(refreshTable(env, ctx.exports).catch(() => undefined))
   }
   return undefined
+}
+
+/** Whether the table is there. */
+export function tableIsFilled(): boolean {
+  return filled
+}
+
+/** Fills the table, or brings it up to date every two seconds, in the background: a push may have been lost. */
+export function keepTable(env: EdgeEnv, ctx: ExecutionContext): void {
+  if (!filled) {
+    if (!filling) void prepareTable(env, ctx)?.catch(() => undefined)
+  } else if (Date.now() - checkedAtMs > MAX_AGE_MS) {
+    checkedAtMs = Date.now()
+    ctx.waitUntil(refreshTable(env, ctx.exports).catch(() => undefined))
+  }
 }
 
 /** Takes a pushed change in; one that doesn't follow what is held makes the edge read for itself. */
@@ -43,13 +58,14 @@ export async function applyChanges(
 
 /** Reads whatever changed since the held revisions. */
 async function refreshTable(env: EdgeEnv, exports: Cloudflare.Exports): Promise<void> {
-  for (const changes of await stateRole(env, exports).changesSince(table.revisions())) table.apply(changes)
+  const held = table.revisions()
+  for (const changes of await askState(env, exports, state => state.changesSince(held))) table.apply(changes)
 }
 
 function fill(env: EdgeEnv, ctx: ExecutionContext): Promise<void> {
   filling ??= (async () => {
     try {
-      const all = await stateRole(env, ctx.exports).changesSince({})
+      const all = await askState(env, ctx.exports, state => state.changesSince({}))
       for (const changes of all) table.apply(changes)
       filled = true
       // On Cloudflare every isolate would ask for itself.

@@ -11,10 +11,14 @@ import type { EventResult } from './core/outcome.ts'
 import type { AccountChanges } from './core/routing.ts'
 import { applyChanges, prepareTable, table } from './edge-table.ts'
 import type { EdgeEnv } from './env.ts'
+import { skipIfQuarantined } from './quarantine.ts'
 import { pickByShare } from './split.ts'
 
 /** What the state role asks of an edge: to follow changes, and to run users' code on its behalf. */
 export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
+  /** Answers; an edge that is gone doesn't. */
+  ping(): void {}
+
   /** Takes a change of the registry in; returns when requests see it. */
   async apply(changes: AccountChanges): Promise<void> {
     await applyChanges(changes, this.env, this.ctx.exports)
@@ -64,6 +68,8 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
     const target = table.script(accountId, script)
     const version = target && pickByShare(target.entry.versions, Math.random())
     if (!target || !version) return { outcome: 'scriptNotFound', noRetry: true }
+    const skipped = skipIfQuarantined(target, Date.now())
+    if (skipped) return skipped
     try {
       const stub = loadWorker(target, version, Date.now(), this.env, this.ctx)
       // Natively, tails see a cron event; the flag that allows it can't be deployed to Cloudflare.

@@ -31,6 +31,10 @@ export interface EdgeEnv extends CommonEnv {
   readonly SKERRY_LISTENS_ON?: string
   /** The state role, when it is another process. */
   readonly STATE?: Service<typeof State>
+  /** 64 hex digits, another value at each start: marks the board in this process's memory for the supervisor. */
+  readonly SKERRY_BOARD?: string
+  /** How many isolates an edge holds at most. Absent: 200 (runtime/evict.ts). */
+  readonly SKERRY_MAX_ISOLATES?: string
 }
 
 /** The state role: control plane and everything that must last. Never runs users' code. */
@@ -51,8 +55,14 @@ export interface StateEnv extends CommonEnv {
   readonly ADMIN_TOKEN: string
   /** `0`: unknown resource ids in an upload are errors, as on Cloudflare; otherwise they are created. */
   readonly SKERRY_ADOPT?: string
-  /** The edge role, when it is another process. */
-  readonly EDGE?: Service<typeof Edge>
+  /** How many strikes put a function in quarantine; `0` = never. Absent: `LIMITS.strikes`. */
+  readonly SKERRY_STRIKES?: string
+  /** Within how many seconds of one another. Absent: `LIMITS.strikeWindowSeconds`. */
+  readonly SKERRY_STRIKE_WINDOW_SECONDS?: string
+  /** How many seconds the first quarantine lasts. Absent: `LIMITS.quarantineSeconds`. */
+  readonly SKERRY_QUARANTINE_SECONDS?: string
+  /** The edges, when they are other processes; one more than run, for a replacement to start in. */
+  readonly [edge: `EDGE_${number}`]: Service<typeof Edge> | undefined
 }
 
 /** One Worker that holds every role, as under `wrangler dev` and on Cloudflare. */

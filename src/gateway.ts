@@ -1,13 +1,15 @@
 import type { RouteMatch } from '../routes/table.ts'
 import { loadWorker } from '../runtime/loader.ts'
+import { leave, type Refusal, waitForPlace } from './admission.ts'
 import { SkerryError, toSkerryError } from './core/errors.ts'
 import { LIMITS } from './core/limits.ts'
 import type { EdgeVersion, ScriptTarget } from './core/routing.ts'
 import { unwatch, watch } from './deadlines.ts'
 import type { EdgeEnv } from './env.ts'
 import { limitBody, prepareRequest, stripReserved } from './incoming.ts'
+import { respondIfQuarantined } from './quarantine.ts'
 import { createRequestId, respondProblem, toKnownError } from './respond.ts'
-import { stateRole } from './roles.ts'
+import { askState } from './roles.ts'
 import { pickVersion } from './split.ts'
 
 /**
@@ -24,9 +26,14 @@ export function handleRequest(
 ): Response | Promise<Response> {
   const { target } = match
   if (match.kind === 'script') {
-    return serve(target, target.sole ?? pickVersion(target.entry.versions, request), request, env, ctx)
+    const { sole, entry } = target
+    const refusal = entry.quarantine && respondIfQuarantined(target, Date.now())
+    return refusal ?? serve(target, sole ?? pickVersion(entry.versions, request), request, env, ctx)
   }
-  return findPreview(match, env, ctx).then(version => serve(target, version, request, env, ctx))
+  return findPreview(match, env, ctx).then(version => {
+    const refusal = version && respondIfQuarantined(target, Date.now(), version)
+    return refusal ?? serve(target, version, request, env, ctx)
+  })
 }
 
 function serve(
@@ -79,6 +86,11 @@ export function respondBodyTooLarge(): Response {
   )
 }
 
+/** The answer to a URL beyond the limit. */
+export function respondUrlTooLong(bytes: number): Response {
+  return refuse('ERR_URL_TOO_LONG', `The URL has ${bytes} bytes; the limit is ${LIMITS.urlBytes}.`)
+}
+
 async function invoke(
   target: ScriptTarget,
   version: EdgeVersion,
@@ -87,8 +99,9 @@ async function invoke(
   ctx: ExecutionContext,
 ): Promise<Response> {
   const startedAtMs = Date.now()
-  const slot = target.inFlight.enter(LIMITS.concurrency, startedAtMs)
-  if (!slot) return refuseConcurrency(target)
+  // Mostly there is a place at once, and nothing is awaited.
+  const slot = target.gate.enter(startedAtMs) ?? (await waitForPlace(target.gate, startedAtMs))
+  if (typeof slot === 'string') return refuseConcurrency(target, slot)
   const { promise: late, reject } = Promise.withResolvers<never>()
   const call = { name: target.name, startedAtMs, reject, isOver: false }
   watch(call, ctx)
@@ -100,7 +113,7 @@ async function invoke(
   } catch (error) {
     return respondFailure(error, target)
   } finally {
-    target.inFlight.leave(slot)
+    leave(slot)
     unwatch(call)
   }
 }
@@ -128,6 +141,7 @@ function respondFailure(error: unknown, target: ScriptTarget): Response {
 const GATEWAY_CODES = new Set([
   'ERR_FUNCTION_TIMEOUT',
   'ERR_STATE_UNAVAILABLE',
+  'ERR_EDGE_FULL',
   'ERR_VERSION_NOT_FOUND',
   'ERR_BODY_TOO_LARGE',
 ])
@@ -140,7 +154,9 @@ async function findPreview(
   const key = `${target.accountId}/${target.name}/${prefix}`
   const known = previews.get(key)
   if (known) return known
-  const found = await stateRole(env, ctx.exports).findPreview(target.accountId, target.name, prefix)
+  const found = await askState(env, ctx.exports, state =>
+    state.findPreview(target.accountId, target.name, prefix),
+  )
   if (found) {
     if (previews.size >= MAX_PREVIEWS) previews.clear()
     previews.set(key, found)
@@ -152,15 +168,29 @@ async function findPreview(
 const previews = new Map<string, EdgeVersion>()
 const MAX_PREVIEWS = 1000
 
-function refuseConcurrency(target: ScriptTarget): Response {
-  const detail = `The function "${target.name}" is handling ${LIMITS.concurrency} requests already.`
+function refuseConcurrency(target: ScriptTarget, refusal: Refusal): Response {
+  const { concurrency, accountConcurrency, queueLength, queueMs } = LIMITS
+  const full =
+    target.gate.fullBy === 'script'
+      ? `The function "${target.name}" is handling ${concurrency} requests already`
+      : `The account's functions are handling ${accountConcurrency} requests already`
+  const queue =
+    refusal === 'queue is full'
+      ? `${queueLength} more wait for a place`
+      : `none of them ended within ${queueMs} ms`
+  const detail = `${full}; ${queue}.`
   return respondProblem(new SkerryError('ERR_CONCURRENCY_LIMIT', detail), createRequestId(), {
     'retry-after': '1',
   })
 }
 
 function refuse(
-  code: 'ERR_LOOP' | 'ERR_ROUTE_NOT_FOUND' | 'ERR_FUNCTION_NO_FETCH' | 'ERR_BODY_TOO_LARGE',
+  code:
+    | 'ERR_LOOP'
+    | 'ERR_ROUTE_NOT_FOUND'
+    | 'ERR_FUNCTION_NO_FETCH'
+    | 'ERR_BODY_TOO_LARGE'
+    | 'ERR_URL_TOO_LONG',
   detail: string,
 ): Response {
   return respondProblem(new SkerryError(code, detail), createRequestId())

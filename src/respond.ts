@@ -1,7 +1,8 @@
 import { ERRORS, type ErrorCode, SkerryError, toSkerryError } from './core/errors.ts'
 
 /**
- * A failure as RFC 9457 problem JSON, with our stable `code` and the request's id.
+ * A failure as RFC 9457 problem JSON, with our stable `code` and the request's id; a 503 that may pass soon says
+ * so in `Retry-After`, unless `headers` know better.
  *
  * @param requestId repeated in the `skerry-request-id` header
  */
@@ -10,7 +11,8 @@ export function respondProblem(
   requestId: string,
   headers: Record<string, string> = {},
 ): Response {
-  const { status, remedy } = ERRORS[error.code]
+  const { status, remedy, retryable } = ERRORS[error.code]
+  const retryAfter = retryable && status === 503 ? { 'retry-after': '1' } : {}
   const body = {
     type: `urn:skerry:error:${error.code}`,
     title: titleOf(error.code),
@@ -22,7 +24,12 @@ export function respondProblem(
   }
   return new Response(`${JSON.stringify(body)}\n`, {
     status,
-    headers: { 'content-type': 'application/problem+json', 'skerry-request-id': requestId, ...headers },
+    headers: {
+      'content-type': 'application/problem+json',
+      'skerry-request-id': requestId,
+      ...retryAfter,
+      ...headers,
+    },
   })
 }
 

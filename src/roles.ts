@@ -1,21 +1,105 @@
+import { SkerryError } from './core/errors.ts'
 import type { CommonEnv, EdgeEnv, StateEnv } from './env.ts'
 
 /**
  * Where the other roles are: bound when they are other processes, else loopback. The only file that knows.
- * It imports types alone, so that any Worker file may ask.
+ * It imports types and errors alone, so that any Worker file may ask.
  */
 
-/** The state role, as edges reach it. */
-export function stateRole(env: CommonEnv, exports: Cloudflare.Exports): Cloudflare.Exports['State'] {
-  return ((env as EdgeEnv).STATE as Cloudflare.Exports['State'] | undefined) ?? exports.State
+type StateStub = Cloudflare.Exports['State']
+type EdgeStub = Cloudflare.Exports['Edge']
+
+/** The state role, as edges reach it. A call fails at once while its process restarts: see `askState`. */
+export function stateRole(env: CommonEnv, exports: Cloudflare.Exports): StateStub {
+  return ((env as EdgeEnv).STATE as StateStub | undefined) ?? exports.State
 }
 
-/** Every edge of this machine, as the state role reaches them: changes are pushed to all. */
-export function edgeRoles(env: CommonEnv, exports: Cloudflare.Exports): Cloudflare.Exports['Edge'][] {
-  return [((env as StateEnv).EDGE as Cloudflare.Exports['Edge'] | undefined) ?? exports.Edge]
+/**
+ * Asks the state role, waiting up to two seconds for it to be back if it is away. `ask` may run more than once:
+ * use it for what may be repeated.
+ *
+ * @throws ERR_STATE_UNAVAILABLE when it stays away, and whatever `ask` throws
+ */
+export async function askState<T>(
+  env: CommonEnv,
+  exports: Cloudflare.Exports,
+  ask: (state: StateStub) => Promise<T>,
+): Promise<T> {
+  const state = stateRole(env, exports)
+  if (!(env as EdgeEnv).STATE) return ask(state)
+  return repeatWhileAway(() => ask(state))
 }
 
-/** An edge to run an event or a probe in. */
-export function anyEdge(env: CommonEnv, exports: Cloudflare.Exports): Cloudflare.Exports['Edge'] {
-  return edgeRoles(env, exports)[0] ?? exports.Edge
+/**
+ * Repeats a call to the state process (also to its stores) while the process is away, for at most two seconds.
+ *
+ * @throws ERR_STATE_UNAVAILABLE after that, and whatever else `call` throws
+ */
+export async function repeatWhileAway<T>(call: () => Promise<T>): Promise<T> {
+  const endMs = Date.now() + AWAY_MS
+  for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 160)) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!isAway(error)) throw error
+      if (Date.now() >= endMs) throw stateUnavailable(error)
+      await scheduler.wait(pauseMs)
+    }
+  }
 }
+
+/** Whether a call failed because the process it went to is gone, or not there yet. */
+export function isAway(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : ''
+  // A socket that nobody listens on, or a connection that broke; one whose file is missing (workerd 2026-11-17).
+  return message === 'Network connection lost.' || message.startsWith('internal error; reference =')
+}
+
+/** The state process can't be reached; says nothing of what became of a change that was sent to it. */
+export function stateUnavailable(cause: unknown): SkerryError {
+  return new SkerryError(
+    'ERR_STATE_UNAVAILABLE',
+    "The platform's state process is not answering; it is being restarted.",
+    { cause },
+  )
+}
+
+/** Every edge of this machine, as the state role reaches them: changes are pushed to all. Some may be away. */
+export function edgeRoles(env: CommonEnv, exports: Cloudflare.Exports): EdgeStub[] {
+  const bound: EdgeStub[] = []
+  for (let edge = edgeAt(env, 0); edge; edge = edgeAt(env, bound.length)) bound.push(edge)
+  return bound.length > 0 ? bound : [exports.Edge]
+}
+
+function edgeAt(env: CommonEnv, index: number): EdgeStub | undefined {
+  return (env as StateEnv)[`EDGE_${index}`] as EdgeStub | undefined
+}
+
+/**
+ * An edge that answers, to run an event or a probe in: another one each time.
+ *
+ * @throws ERR_STATE_UNAVAILABLE when none does within two seconds
+ */
+export async function anyEdge(env: CommonEnv, exports: Cloudflare.Exports): Promise<EdgeStub> {
+  const edges = edgeRoles(env, exports)
+  const [only] = edges
+  if (only && edges.length === 1) return only
+  return repeatWhileAway(async () => {
+    let failure: unknown
+    for (let i = 0; i < edges.length; i++) {
+      const edge = edges[++turn % edges.length] as EdgeStub
+      try {
+        await edge.ping()
+        return edge
+      } catch (error) {
+        failure = error
+      }
+    }
+    throw failure
+  })
+}
+
+let turn = 0
+
+/** Two seconds: a restart takes a tenth of that, but nobody gains by failing early. */
+const AWAY_MS = 2000

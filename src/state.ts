@@ -9,6 +9,9 @@ import { accountRegistry, directory } from './registry/stubs.ts'
 
 /** What edges ask of the state role, and the control plane they hand requests on to. Never runs users' code. */
 export class State extends WorkerEntrypoint<StateEnv> {
+  /** Answers; a state process that is gone doesn't. */
+  ping(): void {}
+
   /** The control plane: `/client/v4`, `/api/v1` and the pages of the platform's own host. */
   override fetch(request: Request): Promise<Response> {
     return handleControl(request, this.env, this.ctx)

@@ -19,12 +19,15 @@ type Variant = (typeof VARIANTS)[number]
 
 interface Slice {
   readonly rps: number
-  /** Server time a request, in microseconds. */
+  /** Time a request of all threads of the process that answers, in microseconds. */
   readonly cpuUs: number
 }
 type Round = Record<Variant, Slice>
 
-/** Route + function, messages untouched, against two copies of the bare loader; hello-world as the limit. */
+/**
+ * Route + function, messages untouched, against two copies of the bare loader; hello-world as the limit. Equals
+ * are compared: one edge process, beside the state process that has nothing to do, and one bare-loader process.
+ */
 export async function measureThroughput(): Promise<Row[]> {
   using _pinned = pinToCores()
   const rounds: Round[] = []
@@ -41,7 +44,7 @@ async function measureRounds(): Promise<Round[]> {
   using dir = makeTempDir()
   await using servers = new AsyncDisposableStack()
   const started = async <T extends Server>(server: Promise<T>) => servers.adopt(await server, s => s.stop())
-  const platform = await started(startPlatform(dir.path))
+  const platform = await started(startPlatform(dir.path, 2))
   const api = await Api.open(platform)
   await api.deploy('bench', readFunctionSource())
   api.close()

@@ -5,6 +5,7 @@ import { LIMITS } from '../../src/core/limits.ts'
 import type { EventResult, Outcome } from '../../src/core/outcome.ts'
 import type { StateEnv } from '../../src/env.ts'
 import { migrate, timestamp } from '../../src/registry/schema.ts'
+import { anyEdge } from '../../src/roles.ts'
 import { nextRun, parseCron } from './expression.ts'
 import { createPacer } from './pacer.ts'
 import { CRON_LIMITS, type NextStep, planAfter, planAfterRestart, planDue, planWake } from './plan.ts'
@@ -129,7 +130,7 @@ export class CronClock extends DurableObject<StateEnv> {
   async runNow(script: string, cron?: string): Promise<EventResult> {
     const text = cron ?? this.getSchedules(script)[0]?.cron ?? ''
     const scheduledTime = Math.floor(this.#time.now() / MINUTE_MS) * MINUTE_MS
-    return this.#invoker().runScheduled(this.#target(script), { cron: text, scheduledTime })
+    return (await this.#invoker()).runScheduled(this.#target(script), { cron: text, scheduledTime })
   }
 
   /**
@@ -187,7 +188,8 @@ export class CronClock extends DurableObject<StateEnv> {
       resolve({ outcome: 'canceled', noRetry: true, error })
     }, CRON_LIMITS.runMs)
     try {
-      return await Promise.race([this.#invoker().runScheduled(this.#target(run.script), event), timeout])
+      const invoker = await this.#invoker()
+      return await Promise.race([invoker.runScheduled(this.#target(run.script), event), timeout])
     } catch (error) {
       return { outcome: 'lost', error: String(error) }
     } finally {
@@ -263,8 +265,8 @@ export class CronClock extends DurableObject<StateEnv> {
   }
 
   /** An edge, bound or loopback: this role never runs users' code. */
-  #invoker(): Invoker {
-    return (this.env.EDGE ?? this.ctx.exports.Edge) as unknown as Invoker
+  async #invoker(): Promise<Invoker> {
+    return (await anyEdge(this.env, this.ctx.exports)) as unknown as Invoker
   }
 }
 

@@ -1,6 +1,7 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { LIMITS } from '../../src/core/limits.ts'
 import type { EdgeEnv } from '../../src/env.ts'
+import { isAway, repeatWhileAway, stateUnavailable } from '../../src/roles.ts'
 import {
   type KvValue,
   readKey,
@@ -70,8 +71,33 @@ export class KvEntrypoint extends WorkerEntrypoint<EdgeEnv, KvProps> {
   }
 }
 
+/**
+ * The store. Its process is the state role's: calls wait while that restarts. Writes that may have arrived are
+ * repeated, too, as writing the same value to the same key again is one and the same write, made a moment later.
+ *
+ * @throws ERR_STATE_UNAVAILABLE
+ */
 function storeOf(env: EdgeEnv): Store {
-  return env.KV as unknown as Store
+  const store = env.KV as unknown as Store
+  return {
+    get: (key, options) => repeatWhileAway(() => store.get(key, options)),
+    getWithMetadata: (key, options) => repeatWhileAway(() => store.getWithMetadata(key, options)),
+    put: (key, value, options) =>
+      value instanceof ReadableStream
+        ? putOnce(store, key, value, options)
+        : repeatWhileAway(() => store.put(key, value, options)),
+    delete: key => repeatWhileAway(() => store.delete(key)),
+    list: options => repeatWhileAway(() => store.list(options)),
+  }
+}
+
+/** A stream can be read only once. */
+async function putOnce(store: Store, key: string, value: KvValue, options: object): Promise<void> {
+  try {
+    await store.put(key, value, options)
+  } catch (error) {
+    throw isAway(error) ? stateUnavailable(error) : error
+  }
 }
 
 async function read(

@@ -6,9 +6,16 @@ import type { Command } from '../command.ts'
 export const up: Command = {
   name: 'up',
   summary: 'Run the platform here, until Ctrl-C',
-  async run({ env, cwd }) {
+  options: {
+    processes: {
+      type: 'string',
+      help: '<n>  1 = everything in one process; default one for state and an edge per core (SKERRY_PROCESSES)',
+    },
+  },
+  async run({ options: { processes }, env, cwd }) {
     const { runUp } = await import('../../host/up.ts')
-    await runUp(resolveHostOptions(env, cwd))
+    const given = typeof processes === 'string' ? { SKERRY_PROCESSES: processes } : {}
+    await runUp(resolveHostOptions({ ...env, ...given }, cwd))
   },
 }
 

@@ -1,10 +1,22 @@
 import { createClient, findAccount } from '../client.ts'
-import type { Command, OptionSpec } from '../command.ts'
+import type { Command, OptionSpec, Output } from '../command.ts'
 
 interface ScriptListing {
   readonly id: string
   readonly created_on?: string
   readonly modified_on?: string
+}
+
+interface Quarantine {
+  readonly until: string
+  readonly reason: string
+}
+
+interface Strike {
+  readonly at: string
+  readonly kind: string
+  readonly version_id: string
+  readonly detail: string
 }
 
 /** `--account`, for commands that work in one account. */
@@ -39,17 +51,49 @@ const show: Command = {
   async run({ args, options, env, cwd, output }) {
     const client = createClient(env, cwd)
     const account = await findAccount(client, accountOf(options, env))
-    const summary = (await client.skerry(
-      'GET',
-      `/accounts/${account.id}/scripts/${encode(args.name)}`,
-    )) as object
-    const width = Math.max(...Object.keys(summary).map(key => key.length))
-    const lines = Object.entries(summary).map(([key, value]) => {
-      const text = typeof value === 'string' ? value : JSON.stringify(value)
-      return `${output.paint('dim', key.padEnd(width))}  ${text}`
-    })
-    output.result(summary, lines)
+    const path = `/accounts/${account.id}/scripts/${encode(args.name)}`
+    const summary = (await client.skerry('GET', path)) as object
+    output.result(summary, toLines(summary, output))
   },
+}
+
+const release: Command = {
+  name: 'script release',
+  args: ['name'],
+  options: ACCOUNT_OPTION,
+  summary: 'End a script’s quarantine and forget its strikes',
+  async run({ args, options, env, cwd, output }) {
+    const client = createClient(env, cwd)
+    const account = await findAccount(client, accountOf(options, env))
+    const path = `/accounts/${account.id}/scripts/${encode(args.name)}/release`
+    output.result(await client.skerry('POST', path, {}), [`Released ${args.name}: it is called again.`])
+  },
+}
+
+/** A line a field; a quarantine stands out, and strikes have a line each. */
+function toLines(summary: object, { paint }: Output): string[] {
+  const width = Math.max(...Object.keys(summary).map(key => key.length))
+  return Object.entries(summary).flatMap(([key, value]) =>
+    toTexts(key, value).map((text, i) => {
+      const label = paint('dim', (i === 0 ? key : '').padEnd(width))
+      return `${label}  ${key === 'quarantine' && value ? paint('bad', text) : text}`
+    }),
+  )
+}
+
+function toTexts(key: string, value: unknown): string[] {
+  if (key === 'quarantine') {
+    const quarantine = value as Quarantine | null
+    return [quarantine ? `until ${quarantine.until}: ${quarantine.reason}` : 'no']
+  }
+  if (key === 'strikes') {
+    const strikes = value as Strike[]
+    if (strikes.length === 0) return ['none']
+    return strikes.map(({ at, kind, version_id, detail }) =>
+      [at, kind, version_id, detail].join('  ').trimEnd(),
+    )
+  }
+  return [typeof value === 'string' ? value : JSON.stringify(value)]
 }
 
 const remove: Command = {
@@ -79,4 +123,4 @@ function encode(name: string | undefined): string {
 }
 
 /** `skerry script …` */
-export const scriptCommands: readonly Command[] = [list, show, remove]
+export const scriptCommands: readonly Command[] = [list, show, release, remove]

@@ -45,11 +45,35 @@ export const ERRORS = {
     'Answer sooner, or stream: only the time to the response head counts.',
     { retryable: true },
   ),
+  ERR_FUNCTION_CPU: entry(
+    503,
+    'function',
+    'Find what computes for so long without a pause; `limits.cpu_ms` of a project raises its limit.',
+  ),
+  ERR_FUNCTION_MEMORY: entry(503, 'function', 'Find what holds so much memory at once; stream large bodies.'),
   ERR_CONCURRENCY_LIMIT: entry(503, 'function', 'Retry after the time in Retry-After.', { retryable: true }),
+  ERR_FUNCTION_QUARANTINED: entry(
+    503,
+    'function',
+    'Retry after the time in Retry-After. Its author deploys a corrected version, or runs `skerry script release`.',
+    { retryable: true },
+  ),
   ERR_LOOP: entry(508, 'function', 'Stop functions from forwarding a request to each other in a circle.'),
   ERR_BODY_TOO_LARGE: entry(413, 'caller', 'Send a smaller body.'),
+  ERR_URL_TOO_LONG: entry(414, 'caller', 'Use a shorter URL; send data in the body.'),
   ERR_BAD_REQUEST: entry(400, 'caller', 'See the message.'),
+  ERR_NO_SUPERVISOR: entry(
+    409,
+    'caller',
+    'Restart it where it runs: `wrangler dev`, or a deploy on Cloudflare.',
+  ),
+  ERR_EDGE_LOST: entry(503, 'platform', 'Retry; the request may have been handled in part.', {
+    retryable: true,
+  }),
   ERR_STATE_UNAVAILABLE: entry(503, 'platform', 'Retry shortly.', { retryable: true }),
+  ERR_EDGE_FULL: entry(503, 'platform', 'Retry shortly; the operator can add processes.', {
+    retryable: true,
+  }),
   ERR_INTERNAL: entry(
     500,
     'platform',

@@ -118,6 +118,8 @@ export interface Manifest extends Program {
   readonly exports: readonly ExportRef[]
   readonly reads: Reads
   readonly startupTimeMs: number
+  /** The longest synchronous turn, in milliseconds, if the project sets one (`limits.cpu_ms`); within LIMITS. */
+  readonly turnMs?: number
 }
 
 /** What an edge needs to make a version's isolate; fetched once per version and kept in memory. */

@@ -1,5 +1,6 @@
-import type { InFlight } from './in-flight.ts'
+import type { ScriptGate } from './admission.ts'
 import type { Reads } from './manifest.ts'
+import type { Quarantine } from './strikes.ts'
 
 /** A version that gets traffic, as edges know it. */
 export interface EdgeVersion {
@@ -11,6 +12,8 @@ export interface EdgeVersion {
   readonly reads: Reads
   /** The default export answers `fetch`. */
   readonly hasFetch: boolean
+  /** The longest synchronous turn, in milliseconds, before the supervisor ends its process. */
+  readonly turnMs: number
 }
 
 /** A script with its current deployment, as edges know it. */
@@ -24,17 +27,23 @@ export interface ScriptEntry {
   readonly previews: boolean
   /** Logs are read live until then: milliseconds since the epoch, 0 = no. */
   readonly tailingUntilMs: number
+  /** It isn't called until then; absent for almost every script, so that a request costs one property read. */
+  readonly quarantine?: Quarantine
+  /** Code that isn't called on preview hosts, by `EdgeVersion.isolate`. */
+  readonly quarantinedIsolates?: Readonly<Record<string, Quarantine>>
 }
 
 /** A script as the gateway meets it; the same object as long as the script exists, so counters can live on it. */
 export interface ScriptTarget {
   readonly accountId: string
   readonly name: string
+  /** Of both, as the board has it (src/core/board.ts). */
+  readonly hash: number
   entry: ScriptEntry
   /** The only version, or `undefined` when traffic is split or nothing is deployed. */
   sole: EdgeVersion | undefined
-  /** Invocations that wait for their response head. */
-  readonly inFlight: InFlight
+  /** Counts the invocations that wait for their response head. */
+  readonly gate: ScriptGate
 }
 
 /** A route pattern (`host/path*`) or custom domain (`host/*`) and the script it leads to; `null` = to none. */

@@ -41,6 +41,7 @@ import {
   deleteScript,
   findScript,
   listScripts,
+  reviseScript,
   SCRIPTS_SCHEMA,
   type ScriptRecord,
   type ScriptSettings,
@@ -49,6 +50,20 @@ import {
 } from './scripts.ts'
 import { applySecrets, type SecretEdits } from './secret-changes.ts'
 import { checkServices } from './services.ts'
+import {
+  clearStrikes,
+  endQuarantines,
+  insertStrike,
+  listQuarantines,
+  listStrikes,
+  planStrike,
+  putQuarantine,
+  type QuarantineRecord,
+  STRIKES_SCHEMA,
+  type Strike,
+  type StrikeRecord,
+  strikePolicy,
+} from './strikes.ts'
 import {
   type Author,
   countVersions,
@@ -112,6 +127,7 @@ export class Account extends DurableObject<StateEnv> {
         ROUTES_SCHEMA,
         KV_NAMESPACES_SCHEMA,
       ].join(';'),
+      STRIKES_SCHEMA,
     ])
   }
 
@@ -154,8 +170,51 @@ export class Account extends DurableObject<StateEnv> {
       deleteRoutesOf(this.#sql, name)
       deleteDeployments(this.#sql, name)
       deleteVersions(this.#sql, name)
+      clearStrikes(this.#sql, name)
       deleteScript(this.#sql, name, revision)
       this.#meta.set('routes_revision', revision)
+    })
+  }
+
+  // Strikes and quarantine
+
+  /**
+   * Takes a strike in; the same one again changes nothing. One of a script or version that is gone is ignored.
+   *
+   * @returns whether the script as deployed, or the struck version's preview, is in quarantine now
+   */
+  async addStrike(script: string, strike: Strike): Promise<{ quarantined: boolean }> {
+    const nowMs = Date.now()
+    const plan = planStrike(this.#sql, script, strike, strikePolicy(this.env), nowMs)
+    const quarantine = plan?.quarantine
+    if (quarantine) {
+      await this.#commit(revision => {
+        insertStrike(this.#sql, plan.record)
+        putQuarantine(this.#sql, quarantine)
+        reviseScript(this.#sql, script, revision)
+      })
+    } else if (plan) {
+      this.ctx.storage.transactionSync(() => insertStrike(this.#sql, plan.record))
+    }
+    return { quarantined: this.listQuarantines(script).length > 0 }
+  }
+
+  /** Newest first, at most `LIMITS.strikesKept`. */
+  listStrikes(script: string): StrikeRecord[] {
+    return listStrikes(this.#sql, script)
+  }
+
+  /** The quarantines in force, of one script or all. */
+  listQuarantines(script?: string): QuarantineRecord[] {
+    return listQuarantines(this.#sql, Date.now(), script)
+  }
+
+  /** Ends a script's quarantines and forgets its strikes. @throws ERR_SCRIPT_NOT_FOUND */
+  releaseScript(name: string): Promise<void> {
+    return this.#commit(revision => {
+      this.#requireScript(name)
+      clearStrikes(this.#sql, name)
+      reviseScript(this.#sql, name, revision)
     })
   }
 
@@ -322,7 +381,7 @@ export class Account extends DurableObject<StateEnv> {
 
   /** What changed after a revision; 0 = everything. */
   changes(from: number): AccountChanges {
-    return readChanges(this.#sql, this.#meta, from)
+    return readChanges(this.#sql, this.#meta, from, Date.now())
   }
 
   /**
@@ -365,6 +424,7 @@ export class Account extends DurableObject<StateEnv> {
     touchScript(this.#sql, script, revision, Date.now())
     const deployment = { id: crypto.randomUUID(), script, source, author, annotations, versions: [...shares] }
     insertDeployment(this.#sql, deployment, Date.now())
+    endQuarantines(this.#sql, script)
     return currentDeployment(this.#sql, script) as DeploymentRecord
   }
 

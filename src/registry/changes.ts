@@ -1,20 +1,26 @@
+import { LIMITS } from '../core/limits.ts'
 import type { Reads } from '../core/manifest.ts'
 import type { AccountChanges, EdgeVersion, ScriptEntry } from '../core/routing.ts'
+import type { Quarantine } from '../core/strikes.ts'
 import { currentDeployment } from './deployments.ts'
 import type { Meta } from './meta.ts'
 import { listRoutes } from './routes.ts'
 import { listRemovedSince, listScriptsSince, type ScriptRecord } from './scripts.ts'
+import { listQuarantines, type QuarantineRecord } from './strikes.ts'
 import { findVersion, type VersionRecord } from './versions.ts'
 
 /** What edges must learn of an account after a revision; 0 = everything. */
-export function readChanges(sql: SqlStorage, meta: Meta, from: number): AccountChanges {
+export function readChanges(sql: SqlStorage, meta: Meta, from: number, nowMs: number): AccountChanges {
+  const quarantines = Map.groupBy(listQuarantines(sql, nowMs), ({ script }) => script)
   const routesChanged = from === 0 || meta.number('routes_revision') > from
   return {
     accountId: meta.text('account_id'),
     workersDomain: meta.text('workers_domain'),
     from,
     to: meta.number('revision'),
-    scripts: listScriptsSince(sql, from).map(script => toEntry(sql, script)),
+    scripts: listScriptsSince(sql, from).map(script =>
+      toEntry(sql, script, quarantines.get(script.name) ?? []),
+    ),
     removed: from === 0 ? [] : listRemovedSince(sql, from),
     ...(routesChanged && {
       routes: listRoutes(sql).map(({ pattern, script, custom_domain }) => ({
@@ -37,12 +43,17 @@ export function toEdgeVersion(version: VersionRecord, percentage: number): EdgeV
     // What it forwards through a service binding, another function's code may read.
     reads: manifest.bindings.some(({ type }) => type === 'service') ? EVERYTHING : manifest.reads,
     hasFetch: main?.handlers.includes('fetch') ?? false,
+    turnMs: manifest.turnMs ?? LIMITS.turnMs,
   }
 }
 
 const EVERYTHING: Reads = { cf: true, clientHeaders: true }
 
-function toEntry(sql: SqlStorage, script: ScriptRecord): ScriptEntry {
+function toEntry(
+  sql: SqlStorage,
+  script: ScriptRecord,
+  quarantines: readonly QuarantineRecord[],
+): ScriptEntry {
   const shares = currentDeployment(sql, script.name)?.versions ?? []
   return {
     name: script.name,
@@ -53,5 +64,18 @@ function toEntry(sql: SqlStorage, script: ScriptRecord): ScriptEntry {
       const version = findVersion(sql, script.name, version_id)
       return version ? [toEdgeVersion(version, percentage)] : []
     }),
+    ...(quarantines.length > 0 && toQuarantines(quarantines)),
   }
+}
+
+/** A quarantine of the script as deployed holds on the preview hosts of the struck versions, and of no others. */
+function toQuarantines(
+  quarantines: readonly QuarantineRecord[],
+): Pick<ScriptEntry, 'quarantine' | 'quarantinedIsolates'> {
+  const whole = quarantines.find(({ isolate }) => isolate === '')?.quarantine
+  const quarantinedIsolates: Record<string, Quarantine> = {}
+  for (const { struck, quarantine } of quarantines) {
+    for (const isolate of struck) quarantinedIsolates[isolate] ??= quarantine
+  }
+  return { ...(whole && { quarantine: whole }), quarantinedIsolates }
 }

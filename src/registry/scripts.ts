@@ -44,6 +44,11 @@ export function touchScript(sql: SqlStorage, name: string, revision: number, now
   sql.exec('DELETE FROM removed_scripts WHERE name = ?', name)
 }
 
+/** Lets edges read the script again, though nobody has modified it. */
+export function reviseScript(sql: SqlStorage, name: string, revision: number): void {
+  sql.exec('UPDATE scripts SET revision = ? WHERE name = ?', revision, name)
+}
+
 export function findScript(sql: SqlStorage, name: string): ScriptRecord | undefined {
   return sql.exec('SELECT * FROM scripts WHERE name = ?', name).toArray()[0] as unknown as
     | ScriptRecord

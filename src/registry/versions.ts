@@ -94,6 +94,7 @@ export function isolateDigest(
       manifest.bindings,
       version.kvPrefixes,
       showsVersion && [version.id, version.annotations],
+      ...(manifest.turnMs === undefined ? [] : [manifest.turnMs]),
     ]),
   )
 }

@@ -1,10 +1,61 @@
 import { describe, expect, test } from 'vitest'
 import { LIMITS } from '../../src/core/limits.ts'
+import type { Platform } from './support/client.ts'
 import { openHosts } from './support/hosts.ts'
 import { answering } from './support/project.ts'
 
 const hosts = await openHosts('limits')
 const MAX = LIMITS.requestBodyBytes
+
+/** Answers after as long as its path says, in milliseconds. */
+const SLOW = `export default {
+  async fetch(request) {
+    await scheduler.wait(Number(new URL(request.url).pathname.slice(1)))
+    return new Response('done')
+  },
+}`
+
+/**
+ * Sends many requests at once to functions, all through the edge that it runs in, and counts the answers.
+ *
+ * @returns an object from status to count, `details` of those refused, and the time of the slowest in `ms`
+ */
+const BURST = `export default {
+  async fetch(request) {
+    const { urls, times } = await request.json()
+    const startedAtMs = Date.now()
+    const counts = {}
+    const details = new Set()
+    await Promise.all(urls.flatMap(url => Array.from({ length: times }, async () => {
+      const response = await fetch(url)
+      counts[response.status] = (counts[response.status] ?? 0) + 1
+      if (response.status !== 503) return response.text()
+      const { code, detail } = await response.json()
+      details.add([code, response.headers.get('retry-after'), detail].join(' | '))
+    })))
+    return Response.json({ counts, details: [...details], ms: Date.now() - startedAtMs })
+  },
+}`
+
+interface BurstResult {
+  readonly counts: Record<string, number>
+  readonly details: readonly string[]
+  readonly ms: number
+}
+
+async function burst(
+  platform: Platform,
+  scripts: readonly string[],
+  times: number,
+  path: string,
+): Promise<BurstResult> {
+  const urls = scripts.map(script => `http://${script}.${platform.domain}${path}`)
+  const response = await platform.call('burst', '/', {
+    method: 'POST',
+    body: JSON.stringify({ urls, times }),
+  })
+  return (await response.json()) as BurstResult
+}
 
 // Together, as one of them takes half a minute.
 describe.concurrent.each(hosts)('limits of `npm $kind`', platform => {
@@ -49,6 +100,18 @@ describe.concurrent.each(hosts)('limits of `npm $kind`', platform => {
     expect(await platform.read('no-circle', '/', claimed), "a client's own claim counts nothing").toBe('here')
   })
 
+  test('a URL as long as the limit reaches the function, one byte more is refused: 414', async () => {
+    await platform.upload('url', 'export default { fetch: request => new Response(request.url.length) }')
+    const path = '/'.padEnd(LIMITS.urlBytes - Number(await platform.read('url', '/')) + 1, 'a')
+    expect(await platform.read('url', path)).toBe(String(LIMITS.urlBytes))
+    const response = await platform.call('url', `${path}a`)
+    expect(response.status).toBe(414)
+    expect(await response.json()).toMatchObject({
+      code: 'ERR_URL_TOO_LONG',
+      detail: `The URL has ${LIMITS.urlBytes + 1} bytes; the limit is ${LIMITS.urlBytes}.`,
+    })
+  })
+
   test('a body announced as large as the limit reaches the function', async () => {
     const source = `export default {
       async fetch(request) {
@@ -89,6 +152,64 @@ describe.concurrent.each(hosts)('limits of `npm $kind`', platform => {
     const response = await platform.call('echo', '/', { method: 'POST', body: bodyOf(MAX + 1) })
     expect(response.status).toBe(200)
     await expect(drain(response)).rejects.toThrow()
+  })
+})
+
+// One after the other: they need the machine for themselves.
+describe.each(hosts)('places and queues of `npm $kind`', platform => {
+  test.each([
+    [LIMITS.concurrency + LIMITS.queueLength, 0],
+    [LIMITS.concurrency + LIMITS.queueLength + 1, 1],
+  ])(
+    'of %i requests to one function at once, %i is refused: its places and its queue are full',
+    async (times, refused) => {
+      const script = `queued-${refused}`
+      await platform.upload('burst', BURST)
+      await platform.upload(script, SLOW)
+      await platform.read(script, '/0')
+      const { counts, details } = await burst(platform, [script], times, '/150')
+      expect(counts).toEqual({ 200: times - refused, ...(refused && { 503: refused }) })
+      expect(details).toEqual(
+        refused
+          ? [
+              expect.stringContaining(
+                `ERR_CONCURRENCY_LIMIT | 1 | The function "${script}" is handling 100 requests`,
+              ),
+            ]
+          : [],
+      )
+    },
+  )
+
+  test.each([
+    [LIMITS.concurrency, 0],
+    [LIMITS.concurrency + 1, 1],
+  ])('of %i requests that take longer than the queue lasts, %i is refused', async (times, refused) => {
+    const script = `held-${refused}`
+    await platform.upload('burst', BURST)
+    await platform.upload(script, SLOW)
+    await platform.read(script, '/0')
+    const { counts } = await burst(platform, [script], times, '/1500')
+    expect(counts).toEqual({ 200: times, ...(refused && { 200: times - refused, 503: refused }) })
+  })
+
+  test("the functions of an account share its places, and another account's have their own", async () => {
+    const names = ['share-a', 'share-b', 'share-c', 'share-d', 'share-e']
+    const own = await platform.as('limits-shared')
+    await own.upload('burst', BURST)
+    for (const name of names) await own.upload(name, SLOW)
+    for (const name of names) await own.read(name, '/0')
+    const elsewhere = await platform.as('limits-elsewhere')
+    await elsewhere.upload('calm', answering('calm'))
+    const bursting = burst(own, names, 90, '/2000')
+    const calm = await Promise.all(Array.from({ length: 20 }, () => elsewhere.read('calm')))
+    expect(new Set(calm)).toEqual(new Set(['calm']))
+    const { counts, details } = await bursting
+    // One place is taken by the function that calls the others.
+    expect(counts).toEqual({ 200: LIMITS.accountConcurrency - 1, 503: 450 - LIMITS.accountConcurrency + 1 })
+    const full = "ERR_CONCURRENCY_LIMIT | 1 | The account's functions are handling 400 requests already; "
+    expect(details).toEqual(expect.arrayContaining([`${full}none of them ended within 250 ms.`]))
+    expect(details.filter(detail => !detail.startsWith(full))).toEqual([])
   })
 })
 

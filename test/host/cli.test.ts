@@ -26,6 +26,15 @@ const ANSWERS: Record<string, unknown> = {
   }),
   [`DELETE /client/v4/accounts/${B}/workers/services/orders?force=true`]: envelope(null),
   [`GET /api/v1/accounts/${B}/scripts/orders`]: { name: 'orders', versions: 2 },
+  [`GET /api/v1/accounts/${B}/scripts/wild`]: {
+    name: 'wild',
+    strikes: [
+      { at: '2026-11-21T10:02:11Z', kind: 'cpu', version_id: 'v2', detail: 'one turn took 612 ms' },
+      { at: '2026-11-21T10:01:40Z', kind: 'memory', version_id: 'v1', detail: '' },
+    ],
+    quarantine: { until: '2026-11-21T11:02:11Z', reason: 'it did' },
+  },
+  [`POST /api/v1/accounts/${B}/scripts/orders/release`]: { name: 'orders', strikes: [], quarantine: null },
   [`POST /api/v1/accounts/${B}/scripts/orders/cron`]: { outcome: 'ok' },
   [`POST /api/v1/accounts/${B}/scripts/broken/cron`]: { outcome: 'exception', error: 'Error: no' },
   'GET /api/v1/tokens': [TOKEN],
@@ -75,6 +84,15 @@ test.each<[string[], number, string]>([
   [['script', 'list'], 0, 'NAME    MODIFIED\norders  2026-11-01\n'],
   [['script', 'list', '--account', 'first'], 0, 'No scripts. Deploy one with `wrangler deploy`.\n'],
   [['script', 'show', 'orders'], 0, 'name      orders\nversions  2\n'],
+  [
+    ['script', 'show', 'wild'],
+    0,
+    `name        wild
+strikes     2026-11-21T10:02:11Z  cpu  v2  one turn took 612 ms
+            2026-11-21T10:01:40Z  memory  v1
+quarantine  until 2026-11-21T11:02:11Z: it did\n`,
+  ],
+  [['script', 'release', 'orders'], 0, 'Released orders: it is called again.\n'],
   [['script', 'delete', 'orders'], 0, 'Deleted orders.\n'],
   [['cron', 'list'], 0, 'SCRIPT  CRON       MODIFIED\norders  0 * * * *\n'],
   [['cron', 'run', 'orders', '0 * * * *'], 0, 'ok\n'],
@@ -156,6 +174,7 @@ test.each([
     'error: There is no account "nobody"; there is: first, main.',
   ],
   [['script', 'show', 'none'], 1, 'error: There is no such thing. [ERR_API_NOT_FOUND]'],
+  [['script', 'release', 'none'], 1, 'error: There is no such thing. [ERR_API_NOT_FOUND]'],
   [['script', 'delete', 'none'], 1, 'error: no such script [code: 10007]'],
 ])('skerry %j exits with %i: %s', async (args, code, message) => {
   const api = await startApi()

@@ -28,17 +28,41 @@ test('toCapnpValue() refuses what has no literal', () => {
 
 const INPUT = {
   dataDir: '/data',
+  socketDir: '/data/run',
+  edges: 0,
   domain: 'localhost',
   url: 'http://localhost:8787',
   listensOn: ['127.0.0.1:8787'],
   adopt: true,
   allowPrivateEgress: false,
+  strikes: 3,
+  strikeWindowSeconds: 600,
+  quarantineSeconds: 3600,
 }
 
 test('describeProcesses() describes one process that holds every role', () => {
   const [description, ...others] = describeProcesses(INPUT)
   expect(others).toEqual([])
   expect(description && toCapnpText(description.config)).toMatchSnapshot()
+})
+
+test('describeProcesses() describes state, the edges, and one more for a replacement to start in', () => {
+  const processes = describeProcesses({ ...INPUT, edges: 2 })
+  expect(processes.map(({ name, role }) => [name, role])).toEqual([
+    ['state', 'state'],
+    ['edge-0', 'edge'],
+    ['edge-1', 'edge'],
+    ['edge-2', 'edge'],
+  ])
+  for (const { config } of processes.slice(0, 2)) expect(toCapnpText(config)).toMatchSnapshot()
+})
+
+test('describeProcesses() gives the state process no loader and no way out, and edges no secret and no storage', () => {
+  const [state = '', edge = ''] = describeProcesses({ ...INPUT, edges: 1 }).map(({ config }) =>
+    toCapnpText(config),
+  )
+  expect(state).not.toMatch(/workerLoader|INTERNET|allow = \["public"/)
+  expect(edge).not.toMatch(/MASTER_KEY|ADMIN_TOKEN|localDisk|disk =|durableObject/)
 })
 
 test('describeProcesses() binds a way to private addresses only when the operator allows it', () => {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { expect, test } from 'vitest'
 import { resolveHostOptions, toLocalUrl } from '../../host/options.ts'
 
@@ -10,7 +11,11 @@ test('resolveHostOptions() has defaults for everything, and takes empty variable
     url: undefined,
     adminToken: undefined,
     adopt: true,
+    processes: availableParallelism() + 1,
     allowPrivateEgress: false,
+    strikes: 3,
+    strikeWindowSeconds: 600,
+    quarantineSeconds: 3600,
   }
   expect(resolveHostOptions({}, '/srv')).toEqual(expected)
   expect(resolveHostOptions({ SKERRY_PORT: '', SKERRY_DOMAIN: '', SKERRY_ADMIN_TOKEN: '' }, '/srv')).toEqual(
@@ -30,7 +35,16 @@ test.each([
   ['SKERRY_URL', 'https://workers.example.com/', { url: 'https://workers.example.com' }],
   ['SKERRY_ADMIN_TOKEN', 't', { adminToken: 't' }],
   ['SKERRY_ADOPT', '0', { adopt: false }],
+  ['SKERRY_PROCESSES', '1', { processes: 1 }],
+  ['SKERRY_LOG', 'json', { log: 'json' }],
+  ['SKERRY_PROCESSES', '65', { processes: 65 }],
   ['SKERRY_ALLOW_PRIVATE_EGRESS', '1', { allowPrivateEgress: true }],
+  ['SKERRY_STRIKES', '0', { strikes: 0 }],
+  ['SKERRY_STRIKES', '20', { strikes: 20 }],
+  ['SKERRY_STRIKE_WINDOW_SECONDS', '1', { strikeWindowSeconds: 1 }],
+  ['SKERRY_STRIKE_WINDOW_SECONDS', '86400', { strikeWindowSeconds: 86_400 }],
+  ['SKERRY_QUARANTINE_SECONDS', '1', { quarantineSeconds: 1 }],
+  ['SKERRY_QUARANTINE_SECONDS', '86400', { quarantineSeconds: 86_400 }],
 ])('resolveHostOptions() accepts %s=%s', (name, value, expected) => {
   expect(resolveHostOptions({ [name]: value }, '/srv')).toMatchObject(expected)
 })
@@ -50,7 +64,18 @@ test.each([
   ['SKERRY_URL', 'https://example.com/path'],
   ['SKERRY_URL', 'ftp://example.com'],
   ['SKERRY_ADOPT', 'yes'],
+  ['SKERRY_LOG', 'JSON'],
+  ['SKERRY_PROCESSES', '0'],
+  ['SKERRY_PROCESSES', '66'],
+  ['SKERRY_PROCESSES', '2.5'],
   ['SKERRY_ALLOW_PRIVATE_EGRESS', 'true'],
+  ['SKERRY_STRIKES', '21'],
+  ['SKERRY_STRIKES', '-1'],
+  ['SKERRY_STRIKES', '3/10m'],
+  ['SKERRY_STRIKE_WINDOW_SECONDS', '0'],
+  ['SKERRY_STRIKE_WINDOW_SECONDS', '86401'],
+  ['SKERRY_QUARANTINE_SECONDS', '0'],
+  ['SKERRY_QUARANTINE_SECONDS', '86401'],
 ])('resolveHostOptions() refuses %s=%s with exit code 2, naming variable, value and fix', (name, value) => {
   expect(() => resolveHostOptions({ [name]: value }, '/srv')).toThrow(
     expect.objectContaining({

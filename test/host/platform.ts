@@ -25,10 +25,10 @@ export function createTempDir(): string {
   return dir
 }
 
-/** Starts a platform on a free port; it is killed when the test ends. */
+/** Starts a platform on a free port, in one process because the stand-in has no roles; it is killed when the test ends. */
 export function startPlatform(env: Record<string, string>): Platform {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'start-stand-in.ts')], {
-    env: { PATH: process.env.PATH, SKERRY_PORT: '0', ...env },
+    env: { PATH: process.env.PATH, SKERRY_PORT: '0', SKERRY_PROCESSES: '1', ...env },
     // With a channel, as bin/skerry.mjs starts it from an older Node.
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })

@@ -1,5 +1,5 @@
 // Stands in for the platform's Worker: its classes and health, and of its API what a first start calls.
-import { DurableObject } from 'cloudflare:workers'
+import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers'
 
 export class Directory extends DurableObject {
   count() {
@@ -12,6 +12,18 @@ export class Directory extends DurableObject {
 export class Account extends DurableObject {}
 export class CronClock extends DurableObject {}
 export class TailHub extends DurableObject {}
+
+export class Health extends WorkerEntrypoint {
+  fetch() {
+    return Response.json({ ready: true })
+  }
+}
+export class Ops extends WorkerEntrypoint {
+  fetch() {
+    return Response.json({})
+  }
+}
+export class Handover extends WorkerEntrypoint {}
 
 const isText = value => typeof value === 'string'
 

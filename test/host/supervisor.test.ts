@@ -13,16 +13,17 @@ interface Setup {
 
 function createSupervisor({ script, times, waitUntilHealthy }: Setup) {
   const lines: string[] = []
+  const log = (line: string) => void lines.push(line)
   const supervisor = new Supervisor(
     {
       name: 'unit',
       command: '/bin/sh',
       args: ['-c', script],
-      env: { PATH: process.env.PATH ?? '' },
+      env: () => ({ PATH: process.env.PATH ?? '' }),
       fds: [],
       waitUntilHealthy: waitUntilHealthy ?? (async () => undefined),
     },
-    { runDir: createTempDir(), log: line => lines.push(line), times: { ...FAST, ...times } },
+    { runDir: createTempDir(), log: Object.assign(log, { line: () => {} }), times: { ...FAST, ...times } },
   )
   onTestFinished(async () => {
     supervisor.kill()
@@ -59,8 +60,19 @@ test('Supervisor kills a process that does not become healthy, and says what it 
 
 test('Supervisor names a program that is not there', async () => {
   const missing = new Supervisor(
-    { name: 'unit', command: '/nonexistent/workerd', args: [], env: {}, fds: [], waitUntilHealthy: never },
-    { runDir: createTempDir(), log: () => {}, times: { maxFirstStarts: 1 } },
+    {
+      name: 'unit',
+      command: '/nonexistent/workerd',
+      args: [],
+      env: () => ({}),
+      fds: [],
+      waitUntilHealthy: never,
+    },
+    {
+      runDir: createTempDir(),
+      log: Object.assign(() => {}, { line: () => {} }),
+      times: { maxFirstStarts: 1 },
+    },
   )
   await expect(missing.start()).rejects.toThrow('spawn /nonexistent/workerd ENOENT')
 })

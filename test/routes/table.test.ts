@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { RouteTable } from '../../routes/table.ts'
+import { LIMITS } from '../../src/core/limits.ts'
 import type { AccountChanges, HostRoute, ScriptEntry } from '../../src/core/routing.ts'
 
 const version = (id: string) => ({
@@ -9,6 +10,7 @@ const version = (id: string) => ({
   percentage: 100,
   reads: { cf: false, clientHeaders: false },
   hasFetch: true,
+  turnMs: 500,
 })
 
 const script = (name: string, more: Partial<ScriptEntry> = {}): ScriptEntry => ({
@@ -118,11 +120,11 @@ describe('RouteTable.apply()', () => {
   it('keeps the target object, and its count, over a new version', () => {
     const table = tableWith([])
     const before = table.script('a', 'one')
-    const slot = before?.inFlight.enter(1, 0)
+    const slots = Array.from({ length: LIMITS.concurrency }, () => before?.gate.enter(0))
     table.apply(changes({ from: 1, to: 2, scripts: [script('one', { versions: [version('new')] })] }))
     expect(table.script('a', 'one')).toBe(before)
-    expect(slot).toBeDefined()
-    expect(before?.inFlight.enter(1, 0)).toBeUndefined()
+    expect(slots.at(-1)).toBeDefined()
+    expect(table.script('a', 'one')?.gate.enter(0)).toBeUndefined()
     expect(before?.sole?.id).toBe('new')
   })
 

@@ -8,6 +8,7 @@ const version = (id: string, percentage: number): EdgeVersion => ({
   percentage,
   reads: { cf: false, clientHeaders: false },
   hasFetch: true,
+  turnMs: 500,
 })
 
 const VERSIONS = [version('old', 90), version('new', 10)]

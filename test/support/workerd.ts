@@ -40,6 +40,7 @@ export interface WorkerdOptions extends TestWorker {
 
 /** A running workerd. */
 export interface Workerd {
+  readonly pid: number
   /** `http://127.0.0.1:<port>` */
   readonly url: string
   /** Requests the main Worker; headers are sent as given, so `transfer-encoding: chunked` means no length. */
@@ -77,6 +78,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
     throw error
   })
   return {
+    pid: child.pid ?? 0,
     url: `http://127.0.0.1:${port}`,
     fetch: (path, init) => send(port, path, init),
     log: () => log.join(''),

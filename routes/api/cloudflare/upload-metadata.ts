@@ -1,12 +1,16 @@
 import * as v from 'valibot'
 import { checkCompatibility } from '../../../runtime/compatibility.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
+import { LIMITS } from '../../../src/core/limits.ts'
 import type { Program } from '../../../src/core/manifest.ts'
 import type { ScriptSettings } from '../../../src/registry/scripts.ts'
 import { toAnnotations } from './author.ts'
 import type { UploadForm } from './upload-form.ts'
 
 const strings = v.array(v.string())
+
+/** Cloudflare's bounds. */
+const cpuMs = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(300_000))
 
 /** The fields of an upload's metadata that have a meaning here. */
 const Metadata = v.strictObject({
@@ -27,9 +31,9 @@ const Metadata = v.strictObject({
   code_update_strategy: v.optional(v.unknown()),
   // Names and versions of the project's npm packages, for Cloudflare's statistics.
   package_dependencies: v.optional(v.unknown()),
-  // Kept and shown; docs/limits.md says who enforces it.
+  // Kept and shown. CPU time bounds one synchronous turn here (docs/containment.md); nobody counts subrequests.
   limits: v.optional(
-    v.nullable(v.object({ cpu_ms: v.optional(v.number()), subrequests: v.optional(v.number()) })),
+    v.nullable(v.object({ cpu_ms: v.optional(cpuMs), subrequests: v.optional(v.number()) })),
   ),
   tail_consumers: v.optional(v.nullable(v.array(v.unknown()))),
   migrations: v.optional(v.unknown()),
@@ -44,6 +48,8 @@ export interface UploadMetadata {
   readonly keepTypes: readonly string[]
   readonly annotations: Record<string, string>
   readonly settings: ScriptSettings
+  /** The longest synchronous turn, within this platform's bounds, if the project sets a limit of CPU time. */
+  readonly turnMs?: number
 }
 
 /**
@@ -83,6 +89,7 @@ export function parseUploadMetadata({ metadata, modules }: UploadForm, today: st
     bindings: fields.bindings ?? [],
     keepTypes: fields.keep_bindings ?? [],
     annotations: toAnnotations(fields.annotations),
+    ...(fields.limits?.cpu_ms !== undefined && { turnMs: toTurnMs(fields.limits.cpu_ms) }),
     settings: {
       ...(fields.tags && { tags: fields.tags }),
       settings: Object.fromEntries(
@@ -90,6 +97,11 @@ export function parseUploadMetadata({ metadata, modules }: UploadForm, today: st
       ),
     },
   }
+}
+
+/** No turn is longer than the sum of all: so Cloudflare's limit is a fitting one, where it can be kept. */
+function toTurnMs(cpuMs: number): number {
+  return Math.min(Math.max(cpuMs, LIMITS.turnMinMs), LIMITS.turnMaxMs)
 }
 
 /** What `script-settings` shows again. */

@@ -6,6 +6,8 @@ import { readScript } from '../cloudflare/script-name.ts'
 import type { Api } from '../context.ts'
 import { readJsonObject, stringField } from '../json.ts'
 import { requirePlatformAdmin, requireRole } from '../roles.ts'
+import { readScriptSummary } from './script-summary.ts'
+import { strikes } from './strikes.ts'
 
 /** Accounts, and what is in them that Cloudflare's API has no word for. */
 export const accounts = new Hono<Api>()
@@ -20,25 +22,8 @@ accounts.post('/', async c => {
 
 accounts.use('/:account/*', scopeToAccount)
 
-/** A script at a glance: where it answers, what is deployed, when it runs by itself. */
-accounts.get('/:account/scripts/:name', async c => {
-  const { registry, workersDomain, id } = c.var.account
-  const script = await readScript(c)
-  const [deployment] = await registry.listDeployments(script.name, 1)
-  const latest = await registry.latestVersion(script.name)
-  const routes = (await registry.listRoutes()).filter(route => route.script === script.name)
-  return c.json({
-    name: script.name,
-    hosts: script.workers_dev ? [`${script.name}.${workersDomain}`] : [],
-    routes: routes.map(({ pattern }) => pattern),
-    versions: deployment?.versions ?? [],
-    latest_version: latest?.id ?? null,
-    bindings: latest?.manifest.bindings.map(({ name, type }) => ({ name, type })) ?? [],
-    crons: await c.env.CRON.get(c.env.CRON.idFromName(id)).getSchedules(script.name),
-    created_on: script.created_on,
-    modified_on: script.modified_on,
-  })
-})
+accounts.get('/:account/scripts/:name', async c => c.json(await readScriptSummary(c)))
+accounts.route('/:account', strikes)
 
 /** Runs a script's cron now; without an expression, `scheduled()` with its first one. */
 accounts.post('/:account/scripts/:name/cron', async c => {

@@ -79,6 +79,8 @@ li { padding: .7rem 0; border-top: 1px solid var(--line) }
 li:first-child { border-top: 0 }
 li a, li strong { font-weight: 600; overflow-wrap: anywhere }
 li div { color: var(--quiet); font-size: .875rem; overflow-wrap: anywhere }
+.card p.held { margin: .35rem 0 0; padding-left: .75rem; border-left: 3px solid var(--bad); font-size: .875rem }
+.held strong { color: var(--bad) }
 footer { margin-top: 2rem; color: var(--quiet); font-size: .875rem; display: flex; gap: .35rem 1.5rem; flex-wrap: wrap }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 `

@@ -30,7 +30,9 @@ export function toPlainText(overview: Overview): string {
 function toLines({ name, id, scripts, total }: AccountOverview): string[] {
   const rows = scripts.map(script => {
     const places = [...(script.url ? [script.url] : []), ...script.routes]
-    return `  ${script.name}  ${places.join('  ') || '(no address)'}`
+    const held =
+      script.quarantine && `\n    in quarantine until ${script.quarantine.until}: ${script.quarantine.reason}`
+    return `  ${script.name}  ${places.join('  ') || '(no address)'}${held ?? ''}`
   })
   const more = total > scripts.length ? [`  and ${total - scripts.length} more: npx skerry script list`] : []
   return [`Functions in ${name} (${id}):`, '', ...(rows.length > 0 ? rows : ['  none yet']), ...more, '']

@@ -108,12 +108,21 @@ function renderAccount({ name, id, scripts, total }: AccountOverview, isOneOfMan
 ${rest > 0 ? html`<p class="hint">And ${rest} more: <code>npx skerry script list</code></p>` : ''}`
 }
 
-function renderScript({ name, url, routes, modifiedOn }: ScriptOverview): Html {
+function renderScript({ name, url, routes, modifiedOn, quarantine }: ScriptOverview): Html {
   const title = url ? html`<a href="${url}">${name}</a>` : html`<strong>${name}</strong>`
   const host = url && new URL(url).host
   const places = [...(host ? [host] : []), ...routes].join(', ') || 'no address'
   return html`<li>${title}<div>${places}</div>
-<div>changed <time datetime="${modifiedOn}">${modifiedOn.slice(0, 16).replace('T', ' ')} UTC</time></div></li>`
+<div>changed ${renderTime(modifiedOn)}</div>${quarantine ? renderQuarantine(name, quarantine) : ''}</li>`
+}
+
+function renderQuarantine(name: string, { reason, until }: NonNullable<ScriptOverview['quarantine']>): Html {
+  return html`<p class="held"><strong>In quarantine</strong> until ${renderTime(until)}: ${reason}. A corrected
+version ends it, or <code>npx skerry script release ${name}</code></p>`
+}
+
+function renderTime(iso: string): Html {
+  return html`<time datetime="${iso}">${iso.slice(0, 16).replace('T', ' ')} UTC</time>`
 }
 
 const HOST_NAMES: Readonly<Record<string, string>> = {

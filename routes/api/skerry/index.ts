@@ -1,9 +1,10 @@
 import { Hono } from 'hono'
-import { LIMITS } from '../../../src/core/limits.ts'
 import { authenticate } from '../authenticate.ts'
 import { openTail } from '../cloudflare/tails.ts'
 import type { Api } from '../context.ts'
 import { accounts } from './accounts.ts'
+import { limits } from './limits.ts'
+import { processes } from './processes.ts'
 import { tokens } from './tokens.ts'
 
 /** Our own API, for what Cloudflare's has no word for: plain JSON, failures as problem JSON. */
@@ -15,8 +16,9 @@ v1.get('/tails/:account/:script/:id', c => {
   return openTail(c.req.raw, c.env, account, script, id)
 })
 
-v1.get('/limits', c => c.json(LIMITS))
+v1.route('/limits', limits)
 
 v1.use(authenticate)
 v1.route('/tokens', tokens)
 v1.route('/accounts', accounts)
+v1.route('/processes', processes)

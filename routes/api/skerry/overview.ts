@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { type AccountRecord, workersDomain } from '../../../src/registry/accounts.ts'
 import type { Authentication } from '../../../src/registry/directory.ts'
+import type { QuarantineRecord } from '../../../src/registry/strikes.ts'
 import { accountRegistry, directory } from '../../../src/registry/stubs.ts'
 import { hashToken } from '../../../src/registry/tokens.ts'
 import type { Api } from '../context.ts'
@@ -45,6 +46,8 @@ export interface ScriptOverview {
   readonly routes: readonly string[]
   /** ISO 8601, UTC. */
   readonly modifiedOn: string
+  /** Why it isn't called, and until when (ISO 8601, UTC); `undefined` = it is. */
+  readonly quarantine: { readonly reason: string; readonly until: string } | undefined
 }
 
 /** Scripts shown of one account, and accounts shown: the page stays a page; the CLI lists everything. */
@@ -92,7 +95,11 @@ async function toViewer(c: Context<Api>, { token, accounts }: Authentication): P
 
 async function readAccount(c: Context<Api>, account: AccountRecord): Promise<AccountOverview> {
   const registry = await accountRegistry(c.env, account)
-  const [scripts, routes] = await Promise.all([registry.listScripts(), registry.listRoutes()])
+  const [scripts, routes, quarantines] = await Promise.all([
+    registry.listScripts(),
+    registry.listRoutes(),
+    registry.listQuarantines(),
+  ])
   const domain = workersDomain(account, c.env.SKERRY_DOMAIN ?? 'localhost')
   return {
     id: account.id,
@@ -103,8 +110,18 @@ async function readAccount(c: Context<Api>, account: AccountRecord): Promise<Acc
       url: workers_dev ? functionUrl(c, `${name}.${domain}`) : undefined,
       routes: routes.filter(({ script }) => script === name).map(({ pattern }) => pattern),
       modifiedOn: modified_on,
+      quarantine: findQuarantine(quarantines, name),
     })),
   }
+}
+
+/** That of the script as deployed: a preview's concerns only those who try it. */
+function findQuarantine(
+  quarantines: readonly QuarantineRecord[],
+  name: string,
+): ScriptOverview['quarantine'] {
+  const found = quarantines.find(({ script, isolate }) => script === name && isolate === '')?.quarantine
+  return found && { reason: found.reason, until: new Date(found.untilMs).toISOString() }
 }
 
 /** Functions share scheme and port with the page; one that was opened by address knows the platform's own URL. */

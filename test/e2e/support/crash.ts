@@ -2,8 +2,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { toUploadForm } from './client.ts'
+import { Caller } from './caller.ts'
+import { Callers } from './crash-callers.ts'
+import { type Acknowledged, Load } from './crash-load.ts'
+import { Verdicts } from './crash-verdicts.ts'
 import { type RunningPlatform, startPlatform } from './platform.ts'
+import { findProcesses } from './process-table.ts'
+import { createRandom, quantile } from './random.ts'
+
+/** What is killed: the process for state, one of the edges, all of them at once, or the supervisor. */
+export type Victim = 'state' | 'edge' | 'edges' | 'supervisor'
 
 /** How hard to try. */
 export interface CrashOptions {
@@ -15,315 +23,213 @@ export interface CrashOptions {
 
 /** What happened. */
 export interface CrashReport {
-  readonly kills: { workerd: number; supervisor: number }
-  /** Changes that the platform acknowledged, and those cut off by a kill. */
-  readonly acknowledged: { deploys: number; kvPuts: number; functionPuts: number; secrets: number }
-  readonly interrupted: number
-  /** What was lost or half-applied: one line each. */
+  readonly kills: Record<Victim, number>
+  /** Milliseconds from the kill to the next answer of a function, of the API, and of the killed process's successor. */
+  readonly back: Record<Victim, string>
+  /** Changes that the platform acknowledged, and requests that were answered as they must be. */
+  readonly acknowledged: Acknowledged
+  readonly answered: number
+  /** What callers met during kills, by victim: allowed. */
+  readonly met: Record<Victim, Record<string, number>>
+  /** What was lost, half-applied, wrongly answered or late: one line each. */
   readonly violations: string[]
 }
 
-/** A value that only grows: what was acknowledged last, and what was sent last. */
-interface Counter {
-  sent: number
-  acknowledged: number
+interface Round {
+  readonly victim: Victim
+  readonly functionMs: number
+  readonly apiMs: number
+  readonly wholeMs: number
+  /** What the supervisor waited before the start, beyond its usual 50 ms. */
+  readonly waitedMs: number
 }
 
-const NAMESPACE = 'c4a54000000000000000000000000000'
-/** The code says its number, its variable and its secret: they must fit. */
-const codeOf = (n: number) => `export default {
-  fetch(_, env) { return Response.json({ code: ${n}, variable: Number(env.N), secret: Number(env.SECRET ?? 0) }) },
-}`
-const WRITER = `export default {
-  async fetch(request, env) {
-    const key = new URL(request.url).pathname.slice(1)
-    if (request.method === 'PUT') await env.KV.put(key, await request.text())
-    return new Response(await env.KV.get(key))
-  },
-}`
-const RESTART_MS = 20_000
+const ANSWER_MS = { state: 1000, edge: 1000, edges: 1000, supervisor: 2000 } as const
+const GIVE_UP_MS = 20_000
+const EDGES = 2
 
 /**
- * Kills workerd or the supervisor with SIGKILL at random moments while deploys, KV puts and secret puts stream in;
- * after each restart checks that all that was acknowledged is there, and nothing is half-applied.
+ * Kills processes with SIGKILL at random moments while requests, deploys, KV writes, secrets and a cron stream in;
+ * after each kill checks that all that was acknowledged is there, on every edge, nothing is half-applied, nobody
+ * got a wrong answer, and no process is left over.
  */
 export async function crash({ kills, seed, log = () => {} }: CrashOptions): Promise<CrashReport> {
-  const random = mulberry32(seed)
+  const random = createRandom(seed)
   const dataDir = mkdtempSync(join(tmpdir(), 'skerry-crash-'))
-  let platform = await startPlatform('start', { dataDir })
+  const env = { SKERRY_PROCESSES: String(1 + EDGES) }
+  let platform = await startPlatform('start', { dataDir, env })
   const { port } = platform
-  const load = new Load(() => platform)
-  const killed = { workerd: 0, supervisor: 0 }
+  const verdicts = new Verdicts()
+  const load = new Load(() => platform, verdicts)
+  const callers = new Callers(() => platform, verdicts)
+  const rounds: Round[] = []
   try {
     await load.prepare()
-    for (let round = 0; round < kills; round++) {
+    await callers.start()
+    while (rounds.length < kills) {
       const running = load.run()
       await delay(30 + random() * 350)
-      // Supervisors more often: each workerd of one supervisor waits longer for its restart.
-      if (random() < 0.4) {
-        const { workerd } = platform.pids()
-        if (workerd) process.kill(workerd, 'SIGKILL')
-        killed.workerd++
-      } else {
+      const victim = pick(random())
+      const old = platform.processes()
+      const logged = platform.log().length
+      const killedAtMs = performance.now()
+      const restarted = kill(victim, platform, random())
+      // The successor listens at the same place, so it can be asked before the old handle is replaced.
+      const back = measureBack(platform, victim, old)
+      if (restarted === 'supervisor') {
         await platform.kill9()
-        platform = await startPlatform('start', { dataDir, port })
-        killed.supervisor++
+        platform = await startPlatform('start', { dataDir, port, env })
       }
-      await waitUntilServing(platform)
-      // Some load on the restarted one, too.
+      const times = await back
+      const waitedMs = restarted === 'supervisor' ? 0 : readWait(platform.log().slice(logged))
+      rounds.push({ victim, ...times, waitedMs })
+      const when = `kill ${rounds.length} (${victim})`
+      const slowestMs = Math.max(times.functionMs, times.apiMs)
+      if (slowestMs - waitedMs > ANSWER_MS[victim])
+        verdicts.blame(when, `answered again after ${Math.round(slowestMs)} ms: ${JSON.stringify(times)}`)
+      // Some load on what was restarted, too.
       await delay(random() * 100)
       await load.pause(running)
-      await load.check(`after kill ${round + 1}`)
+      verdicts.judge(when, { victim, fromMs: killedAtMs, toMs: killedAtMs + times.wholeMs })
+      await checkProcesses(platform, dataDir, when, verdicts, restarted === 'supervisor' ? old : {})
+      await load.check(when)
       log(
-        `${round + 1}/${kills} kills, ${JSON.stringify(load.acknowledged())}, ${load.violations.length} violations`,
+        `${when}: ${JSON.stringify(times)}, ${JSON.stringify(load.acknowledged())}, ${verdicts.violations.length} violations`,
       )
     }
     await load.checkEverything()
-    return {
-      kills: killed,
-      acknowledged: load.acknowledged(),
-      interrupted: load.interrupted,
-      violations: load.violations,
-    }
+    await callers.stop()
+    verdicts.judge('at the end')
   } finally {
+    await callers.stop()
     await platform.stop()
+    if (verdicts.violations.length > 0) log(platform.log().slice(-4000))
     rmSync(dataDir, { recursive: true, force: true })
   }
-}
-
-/** A stream of changes, each kind one after the other, and what is known of them. */
-class Load {
-  readonly violations: string[] = []
-  interrupted = 0
-  readonly #platform: () => RunningPlatform
-  readonly #deploys: Counter = { sent: 0, acknowledged: 0 }
-  readonly #secrets: Counter = { sent: 0, acknowledged: 0 }
-  readonly #births: Counter = { sent: 0, acknowledged: 0 }
-  readonly #born: number[] = []
-  readonly #versions: string[] = []
-  readonly #kv = new Map<string, string>()
-  readonly #fromFunction = new Map<string, string>()
-  #isRunning = false
-  #next = 0
-
-  constructor(platform: () => RunningPlatform) {
-    this.#platform = platform
-  }
-
-  async prepare(): Promise<void> {
-    const bindings = [{ type: 'kv_namespace', name: 'KV', namespace_id: NAMESPACE }]
-    await this.#platform().upload('writer', WRITER, { bindings })
-    if (!(await this.#deploy('app', 0))) throw new Error('the first deploy failed')
-  }
-
-  /** Sends changes until paused. */
-  run(): Promise<unknown> {
-    this.#isRunning = true
-    const stream = async (change: () => Promise<boolean>) => {
-      while (this.#isRunning) {
-        const isAcknowledged = await change().catch(() => false)
-        if (isAcknowledged) continue
-        this.interrupted++
-        await delay(10)
-      }
-    }
-    return Promise.all([
-      stream(() => this.#count(this.#deploys, n => this.#deploy('app', n))),
-      stream(() => this.#count(this.#secrets, n => this.#putSecret(n))),
-      stream(() => this.#createScript()),
-      stream(() => this.#putThroughApi()),
-      stream(() => this.#putThroughFunction()),
-    ])
-  }
-
-  async pause(running: Promise<unknown>): Promise<void> {
-    this.#isRunning = false
-    await running
-  }
-
-  acknowledged(): CrashReport['acknowledged'] {
-    return {
-      deploys: this.#versions.length,
-      kvPuts: this.#kv.size,
-      functionPuts: this.#fromFunction.size,
-      secrets: this.#secrets.acknowledged,
-    }
-  }
-
-  /** What can be checked quickly: the newest of everything, and a sample of the rest. */
-  async check(when: string): Promise<void> {
-    await this.#checkApp(when)
-    await this.#checkValues(when, [...this.#kv].slice(-20), [...this.#fromFunction].slice(-20))
-    for (const n of this.#born.slice(-3)) await this.#checkBorn(when, n)
-    const live = await this.#platform().read(`newborn-${this.#births.sent}`)
-    if (!live.startsWith('404 ') && live !== `born ${this.#births.sent}`)
-      this.#blame(when, `a new script answers ${live}`)
-  }
-
-  async checkEverything(): Promise<void> {
-    const when = 'at the end'
-    await this.#checkValues(when, [...this.#kv], [...this.#fromFunction])
-    // An isolate each; a process holds no more than about two thousand.
-    for (const n of this.#born.slice(-500)) await this.#checkBorn(when, n)
-    for (const n of this.#born.slice(0, -500)) {
-      const path = `$A/workers/scripts/newborn-${n}/deployments`
-      const { result } = await this.#platform().api<{ deployments: unknown[] }>('GET', path)
-      if (result?.deployments.length !== 1) this.#blame(when, `newborn-${n} is not deployed`)
-    }
-    const present = new Set<string>()
-    for (let page = 1; ; page++) {
-      const path = `$A/workers/scripts/app/versions?page=${page}&per_page=100`
-      const { result } = await this.#platform().api<{ items: { id: string }[] }>('GET', path)
-      if (result.items.length === 0) break
-      for (const { id } of result.items) present.add(id)
-    }
-    for (const id of this.#versions) if (!present.has(id)) this.#blame(when, `the version ${id} is gone`)
-  }
-
-  async #count(counter: Counter, change: (n: number) => Promise<boolean>): Promise<boolean> {
-    const n = ++counter.sent
-    const isAcknowledged = await change(n)
-    if (isAcknowledged) counter.acknowledged = n
-    return isAcknowledged
-  }
-
-  async #deploy(script: string, n: number): Promise<boolean> {
-    const bindings = [
-      { type: 'plain_text', name: 'N', text: String(n) },
-      { type: 'kv_namespace', name: 'KV', namespace_id: NAMESPACE },
-    ]
-    const form = toUploadForm(codeOf(n), { bindings, keep_bindings: ['secret_text'] })
-    const { success, result } = await this.#platform().api('PUT', `$A/workers/scripts/${script}`, form)
-    if (success) this.#versions.push((result as { deployment_id: string }).deployment_id)
-    return success
-  }
-
-  async #putSecret(n: number): Promise<boolean> {
-    const body = { name: 'SECRET', text: String(n), type: 'secret_text' }
-    const { success, result } = await this.#platform().api('PUT', '$A/workers/scripts/app/secrets', body)
-    return success && result !== null
-  }
-
-  async #createScript(): Promise<boolean> {
-    const n = ++this.#births.sent
-    const source = `export default { fetch: (_, env) => new Response('born ' + env.N) }`
-    const bindings = [
-      { type: 'plain_text', name: 'N', text: String(n) },
-      // Adopted with the deploy.
-      { type: 'kv_namespace', name: 'KV', namespace_id: `b0${n}` },
-    ]
-    await this.#platform().upload(`newborn-${n}`, source, { bindings })
-    this.#born.push(n)
-    return true
-  }
-
-  async #putThroughApi(): Promise<boolean> {
-    const key = `api-${this.#next++}`
-    const value = `${key} ${'x'.repeat(this.#next % 7 === 0 ? 40_000 : 10)}`
-    const path = `$A/storage/kv/namespaces/${NAMESPACE}/values/${key}`
-    const { success } = await this.#platform().api('PUT', path, value)
-    if (success) this.#kv.set(key, value)
-    return success
-  }
-
-  async #putThroughFunction(): Promise<boolean> {
-    const key = `fn-${this.#next++}`
-    const answer = await this.#platform().call('writer', `/${key}`, { method: 'PUT', body: key })
-    const text = await answer.text()
-    if (answer.status === 200) this.#fromFunction.set(key, key)
-    if (answer.status === 200 && text !== key)
-      this.#blame('at a put', `read ${text} right after writing ${key}`)
-    return answer.status === 200
-  }
-
-  async #checkApp(when: string): Promise<void> {
-    const text = await this.#platform().read('app')
-    const { code, variable, secret } = parse(text)
-    if (code !== variable) this.#blame(when, `code ${code} runs with the variable of ${variable}: ${text}`)
-    this.#checkWithin(when, 'code', code, this.#deploys)
-    this.#checkWithin(when, 'secret', secret, this.#secrets)
-
-    type Settings = { bindings: { name: string; text?: string }[] }
-    const { result } = await this.#platform().api<Settings>('GET', '$A/workers/scripts/app/settings')
-    const stored = result?.bindings?.find(({ name }) => name === 'N')?.text
-    if (stored !== String(variable)) this.#blame(when, `the API says N = ${stored}, the function ${variable}`)
-    type Deployments = { deployments: { versions: { version_id: string }[] }[] }
-    const { result: list } = await this.#platform().api<Deployments>(
-      'GET',
-      '$A/workers/scripts/app/deployments',
-    )
-    for (const { versions } of list.deployments) {
-      for (const { version_id } of versions) {
-        const { status } = await this.#platform().api('GET', `$A/workers/scripts/app/versions/${version_id}`)
-        if (status !== 200)
-          this.#blame(when, `a deployment names the version ${version_id}, which is not there`)
-      }
-    }
-  }
-
-  #checkWithin(when: string, what: string, seen: number | undefined, { sent, acknowledged }: Counter): void {
-    if (seen !== undefined && seen >= acknowledged && seen <= sent) return
-    this.#blame(when, `${what} is ${seen}; acknowledged was ${acknowledged}, sent ${sent}`)
-  }
-
-  async #checkBorn(when: string, n: number): Promise<void> {
-    const text = await this.#platform().read(`newborn-${n}`)
-    if (text !== `born ${n}`) this.#blame(when, `newborn-${n} answers ${text.slice(0, 200)}`)
-  }
-
-  async #checkValues(
-    when: string,
-    kv: readonly (readonly [string, string])[],
-    fromFunction: readonly (readonly [string, string])[],
-  ): Promise<void> {
-    // The function sees what the API wrote, and the API what the function wrote.
-    for (const [key, value] of kv) {
-      const text = await this.#platform().read('writer', `/${key}`)
-      if (text !== value) this.#blame(when, `${key} holds ${text.slice(0, 80)}`)
-    }
-    for (const [key, value] of fromFunction) {
-      const { accountId, token } = this.#platform()
-      const path = `/client/v4/accounts/${accountId}/storage/kv/namespaces/${NAMESPACE}/values/${key}`
-      const headers = { authorization: `Bearer ${token}` }
-      const text = await (await this.#platform().fetch('127.0.0.1', path, { headers })).text()
-      if (text !== value) this.#blame(when, `${key} holds ${text.slice(0, 80)}`)
-    }
-  }
-
-  #blame(when: string, what: string): void {
-    this.violations.push(`${when}: ${what}`)
+  const left = await waitForEnd(dataDir)
+  if (left.length > 0) verdicts.blame('after the stop', `still there: ${left.join('; ')}`)
+  return {
+    kills: byVictim(victim => rounds.filter(round => round.victim === victim).length),
+    back: byVictim(victim => describeBack(rounds.filter(round => round.victim === victim))),
+    acknowledged: load.acknowledged(),
+    answered: callers.answered,
+    met: byVictim(victim => verdicts.metDuring(victim)),
+    violations: verdicts.violations,
   }
 }
 
-function parse(text: string): { code?: number; variable?: number; secret?: number } {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return {}
-  }
+function pick(random: number): Victim {
+  if (random < 0.3) return 'state'
+  if (random < 0.6) return 'edge'
+  return random < 0.7 ? 'edges' : 'supervisor'
 }
 
-async function waitUntilServing(platform: RunningPlatform): Promise<void> {
-  const endMs = performance.now() + RESTART_MS
+/** Kills what the harness needn't start again itself. */
+function kill(victim: Victim, platform: RunningPlatform, random: number): Victim {
+  const pids = platform.processes()
+  const edges = Object.keys(pids).filter(name => name.startsWith('edge-'))
+  const chosen = edges[Math.floor(random * edges.length)] ?? ''
+  const names = { state: ['state'], edge: [chosen], edges, supervisor: [] }[victim]
+  for (const name of names) {
+    const pid = pids[name]
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+  }
+  return victim
+}
+
+/** Milliseconds from now until a function, the API, and every edge by itself answer again. */
+async function measureBack(
+  platform: RunningPlatform,
+  victim: Victim,
+  old: Readonly<Record<string, number>>,
+): Promise<Pick<Round, 'functionMs' | 'apiMs' | 'wholeMs'>> {
+  const { port, token, dataDir } = platform
+  const startedAtMs = performance.now()
+  const host = `steady-0.localhost:${port}`
+  const headers = { authorization: `Bearer ${token}` }
+  const replaced = Object.entries(old).filter(([name]) => victim !== 'state' || name === 'state')
+  const until = async (
+    ask: (caller: Caller) => Promise<boolean>,
+    to: ConstructorParameters<typeof Caller>[0],
+  ) => {
+    while (performance.now() - startedAtMs < GIVE_UP_MS) {
+      if (await ask(new Caller(to, { keepAlive: false, giveUpMs: 1000 }))) break
+      await delay(5)
+    }
+    return Math.round(performance.now() - startedAtMs)
+  }
+  const asksApi = async (caller: Caller) =>
+    (await caller.call('localhost', '/client/v4/accounts', { headers })).status === 200
+  const asksFunction = async (caller: Caller) => (await caller.call(host)).status === 200
+  // A killed process answers nobody; one that was only stopped, or is about to be, might.
+  const isReplaced = async () => {
+    const now = platform.processes()
+    return replaced.some(([name, pid]) => now[name] !== undefined && now[name] !== pid)
+  }
+  // The supervisor's death takes the others along, a few milliseconds later: until then they answer.
+  const replacedMs = until(isReplaced, { port })
+  if (victim === 'supervisor') await replacedMs
+  const [functionMs, apiMs, ...others] = await Promise.all([
+    until(asksFunction, { port }),
+    until(asksApi, { port }),
+    replacedMs,
+    ...Object.keys(old)
+      .filter(name => name !== 'state')
+      .map(name => until(asksFunction, { socketPath: join(dataDir, 'run', `${name}.front`) })),
+  ])
+  return { functionMs, apiMs, wholeMs: Math.max(functionMs, apiMs, ...others) }
+}
+
+/** A process that keeps ending is started after a growing wait, which its supervisor says. */
+function readWait(log: string): number {
+  const waits = [...log.matchAll(/starting it again in (\d+) ms/g)].map(([, ms]) => Number(ms))
+  return Math.max(0, ...waits.map(ms => ms - 50))
+}
+
+/** What runs is what the supervisor says, and nothing else. */
+async function checkProcesses(
+  platform: RunningPlatform,
+  dataDir: string,
+  when: string,
+  verdicts: Verdicts,
+  gone: Readonly<Record<string, number>>,
+): Promise<void> {
+  const endMs = performance.now() + 1000
   for (;;) {
-    const signal = AbortSignal.timeout(1000)
-    const response = await platform
-      .fetch(`localhost:${platform.port}`, '/healthz', { signal })
-      .catch(() => undefined)
-    if (response?.status === 200) return
-    if (performance.now() > endMs)
-      throw new Error(`not back after ${RESTART_MS} ms:\n${platform.log().slice(-3000)}`)
+    const expected = new Set(Object.values(platform.processes()))
+    const workerds = findProcesses(dataDir).filter(({ command }) => command.includes(' serve '))
+    const stray = workerds.filter(({ pid }) => !expected.has(pid) || Object.values(gone).includes(pid))
+    const isWhole = expected.size === 1 + EDGES && workerds.length === expected.size
+    if (isWhole && stray.length === 0) return
+    if (performance.now() > endMs) {
+      const running = workerds.map(({ pid, command }) => `${pid} ${command}`).join('; ')
+      return verdicts.blame(when, `noted: ${JSON.stringify(platform.processes())}, running: ${running}`)
+    }
     await delay(10)
   }
 }
 
-/** A small generator of numbers in [0, 1): the same ones for the same seed. */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+async function waitForEnd(dataDir: string): Promise<string[]> {
+  const endMs = performance.now() + 1000
+  for (;;) {
+    const left = findProcesses(dataDir)
+    if (left.length === 0 || performance.now() > endMs) return left.map(({ command }) => command)
+    await delay(10)
   }
+}
+
+function byVictim<T>(make: (victim: Victim) => T): Record<Victim, T> {
+  return {
+    state: make('state'),
+    edge: make('edge'),
+    edges: make('edges'),
+    supervisor: make('supervisor'),
+  }
+}
+
+function describeBack(rounds: readonly Round[]): string {
+  const describe = (times: readonly number[]) =>
+    `p50 ${quantile(times, 0.5) ?? '–'}, most ${quantile(times, 1) ?? '–'}`
+  const kinds = ['functionMs', 'apiMs', 'wholeMs', 'waitedMs'] as const
+  return kinds.map(kind => `${kind} ${describe(rounds.map(round => round[kind]))}`).join('; ')
 }

@@ -12,6 +12,11 @@ export interface SendInit {
   readonly signal?: AbortSignal
 }
 
+/** Where a server listens that has no port. */
+export interface UnixSocket {
+  readonly socketPath: string
+}
+
 /** Gives up on an answer's head after this long. */
 const TIMEOUT_MS = 60_000
 
@@ -19,7 +24,13 @@ const TIMEOUT_MS = 60_000
  * A request to this machine under any host name: Node doesn't resolve `*.localhost`, and its fetch() can't send a
  * Host header. Redirects are not followed, and each request has a connection of its own.
  */
-export async function request(port: number, host: string, path: string, init: SendInit): Promise<Response> {
+export async function request(
+  port: number | UnixSocket,
+  host: string,
+  path: string,
+  init: SendInit,
+): Promise<Response> {
+  const to = typeof port === 'number' ? { host: '127.0.0.1', port } : port
   const { method = 'GET', body } = init
   const streamed = body instanceof ReadableStream
   const encoded = body === undefined || streamed ? undefined : new Response(body)
@@ -33,7 +44,7 @@ export async function request(port: number, host: string, path: string, init: Se
   }
   return new Promise((resolve, reject) => {
     const signal = init.signal ?? AbortSignal.timeout(TIMEOUT_MS)
-    const outgoing = httpRequest({ host: '127.0.0.1', port, path, method, headers, agent: false, signal })
+    const outgoing = httpRequest({ ...to, path, method, headers, agent: false, signal })
     outgoing.on('error', reject)
     outgoing.on('response', incoming => resolve(toResponse(incoming)))
     // Node would wait for the first part of the body.

@@ -23,13 +23,14 @@ export interface Connection {
 /** A platform that this process started. */
 export interface RunningPlatform extends Platform {
   readonly connection: Connection
-  /** Of the supervisor, and of the workerd it runs at the moment. */
-  pids(): { supervisor: number | undefined; workerd: number | undefined }
+  readonly supervisorPid: number
+  /** The pids of the workerd processes that run at the moment by their names, as the supervisor notes them. */
+  processes(): Readonly<Record<string, number>>
   /** What it printed so far. */
   log(): string
   /** Ends it as Ctrl-C does. Resolves when it has ended. */
   stop(): Promise<void>
-  /** SIGKILLs the supervisor. Resolves when it has ended; its workerd follows by itself. */
+  /** SIGKILLs the supervisor. Resolves when it has ended; its processes follow by themselves. */
   kill9(): Promise<void>
 }
 
@@ -38,6 +39,8 @@ export interface StartOptions {
   readonly port?: number
   readonly dataDir?: string
   readonly env?: Readonly<Record<string, string>>
+  /** The installation that is started; default: this one. */
+  readonly root?: string
 }
 
 const ROOT = join(import.meta.dirname, '../../..')
@@ -48,7 +51,7 @@ export async function startPlatform(kind: HostKind, options: StartOptions = {}):
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), `skerry-${kind}-`))
   const child = spawn(
     process.execPath,
-    [join(ROOT, 'bin/skerry.mjs'), kind === 'start' ? 'up' : 'dev'],
+    [join(options.root ?? ROOT, 'bin/skerry.mjs'), kind === 'start' ? 'up' : 'dev'],
     // The channel: when it breaks, the platform stops.
     { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: platformEnv(dataDir, options) },
   )
@@ -69,7 +72,8 @@ export async function startPlatform(kind: HostKind, options: StartOptions = {}):
     return {
       ...connect(connection),
       connection,
-      pids: () => ({ supervisor: child.pid, workerd: readWorkerdPid(dataDir) }),
+      supervisorPid: child.pid ?? 0,
+      processes: () => readProcesses(dataDir),
       log,
       stop,
       kill9: async () => {
@@ -115,16 +119,21 @@ async function waitForReady(child: ChildProcess, log: () => string): Promise<voi
   while (!/^ {2}data directory/m.test(log()) && performance.now() < endMs) await delay(20)
 }
 
-/** The supervisor's own record. */
-function readWorkerdPid(dataDir: string): number | undefined {
-  try {
-    const runDir = join(dataDir, 'run')
-    const file = readdirSync(runDir).find(name => name.endsWith('.pid.json'))
-    return file === undefined
-      ? undefined
-      : (JSON.parse(readFileSync(join(runDir, file), 'utf8')) as { pid: number }).pid
-  } catch {
-    // Being written just now.
-    return undefined
-  }
+/** The supervisor's own records. */
+function readProcesses(dataDir: string): Record<string, number> {
+  const runDir = join(dataDir, 'run')
+  const files = readdirSync(runDir).filter(name => name.endsWith(RECORD))
+  return Object.fromEntries(
+    files.flatMap(file => {
+      try {
+        const { pid } = JSON.parse(readFileSync(join(runDir, file), 'utf8')) as { pid: number }
+        return [[file.slice(0, -RECORD.length), pid]]
+      } catch {
+        // Being written or removed just now.
+        return []
+      }
+    }),
+  )
 }
+
+const RECORD = '.pid.json'

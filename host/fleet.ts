@@ -1,0 +1,309 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, renameSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ProcessOrders, ProcessReport, ProcessStatus } from '../src/core/processes.ts'
+import { toCapnpText } from './config.ts'
+import { writeFileAtomic } from './data-dir.ts'
+import { Failure, messageOf } from './failure.ts'
+import { Guard } from './guard.ts'
+import { waitUntilReady } from './health.ts'
+import type { Log } from './log.ts'
+import type { MemoryLimits } from './memory-limits.ts'
+import { tellOps } from './ops.ts'
+import { ProcessMemory } from './process-memory.ts'
+import { readProcessStats } from './process-stats.ts'
+import { Rescue } from './rescue.ts'
+import { StrikePost } from './strike-post.ts'
+import type { Life, SupervisedProcess } from './supervisor.ts'
+import { Supervisor } from './supervisor.ts'
+import { type ProcessDescription, type SocketPurpose, socketPath } from './topology.ts'
+import { resolveWatchOptions } from './watch-options.ts'
+import { findWorkerd } from './workerd.ts'
+
+const START_DEADLINE_MS = 30_000
+
+/** What the processes of a platform have in common. */
+export interface FleetOptions {
+  readonly runDir: string
+  readonly socketDir: string
+  /** The platform's listening descriptor. */
+  readonly listenFd: number
+  /** The port clients connect to. */
+  readonly port: number
+  /** Of each process that runs functions. */
+  readonly memory: MemoryLimits
+  /** Makes the platform's bundle anew, for a restart. */
+  bundle(): Promise<void>
+  /** The environment of a process; secrets only for those that hold state. */
+  env(description: ProcessDescription): Readonly<Record<string, string>>
+  readonly log: Log
+}
+
+/** One name a process can run under, and the process that does. */
+interface Berth {
+  readonly description: ProcessDescription
+  supervisor: Supervisor | undefined
+  /** Of the life that runs now. */
+  guard: Guard | undefined
+}
+
+/** All processes of a platform: started together, replaced one by one, ended in order. */
+export class Fleet {
+  readonly #options: FleetOptions
+  readonly #berths: Berth[]
+  readonly #stopping = new AbortController()
+  readonly #rescue: Rescue
+  readonly #strikes: StrikePost
+  /** Replacements wait for one another: there is one spare berth. */
+  #replacing: Promise<void> = Promise.resolve()
+
+  constructor(processes: readonly ProcessDescription[], options: FleetOptions) {
+    this.#options = options
+    this.#berths = processes.map(description => ({ description, supervisor: undefined, guard: undefined }))
+    const { port, log } = options
+    this.#rescue = new Rescue({ port, frontSockets: () => this.#frontSockets(), log })
+    const [first] = processes
+    this.#strikes = new StrikePost({ socketPath: first ? this.#socket(first, 'ops') : '', log })
+  }
+
+  /**
+   * Starts every process but the spare edge; resolves when all are healthy.
+   *
+   * @throws Failure of the first that can't be started
+   */
+  async start(): Promise<void> {
+    const { runDir } = this.#options
+    for (const { description } of this.#berths) {
+      writeFileAtomic(join(runDir, `${description.name}.capnp`), toCapnpText(description.config))
+    }
+    const edges = this.#berths.filter(({ description }) => description.role === 'edge')
+    const spare = edges.at(-1)
+    for (const { description } of edges) await this.#leaveDeadSocket(description)
+    await Promise.all(this.#berths.filter(berth => berth !== spare).map(berth => this.#launch(berth)))
+    void this.#reportEachSecond()
+  }
+
+  /**
+   * Replaces every process by one of the code that is installed now: one edge first, to see that it starts, then
+   * state, then the other edges. If it doesn't start, everything stays as it is.
+   */
+  async restart(): Promise<void> {
+    const { log, bundle } = this.#options
+    try {
+      log('restarting: every process is replaced, one after the other')
+      await bundle()
+      const [first, ...others] = this.#berths.filter(
+        ({ description, supervisor }) => supervisor && description.role === 'edge',
+      )
+      if (first) await this.#replace(first, 'restart')
+      for (const berth of this.#berths) {
+        if (berth.description.role !== 'edge') await this.#restartInPlace(berth)
+      }
+      for (const berth of others) await this.#replace(berth, 'restart')
+      log('restarted')
+    } catch (error) {
+      log(`the restart failed: ${messageOf(error)}`)
+    }
+  }
+
+  /** Starts another edge in the spare berth, then ends this one in good order. */
+  #replace(berth: Berth, reason: string): Promise<void> {
+    const replaced = this.#replacing.then(async () => {
+      const spare = this.#berths.find(
+        ({ description, supervisor }) => !supervisor && description.role === 'edge',
+      )
+      const old = berth.supervisor
+      if (!spare || !old || this.#stopping.signal.aborted) return
+      this.#options.log(`${berth.description.name} is replaced by ${spare.description.name}: ${reason}`)
+      try {
+        await this.#launch(spare)
+      } catch (error) {
+        spare.supervisor = undefined
+        throw error
+      }
+      await old.stop(DRAIN_MS)
+      berth.supervisor = undefined
+    })
+    this.#replacing = replaced.catch(() => undefined)
+    return replaced
+  }
+
+  /** Two processes can't share a data directory; what needs this one waits for it. */
+  async #restartInPlace(berth: Berth): Promise<void> {
+    if (this.#stopping.signal.aborted) return
+    await berth.supervisor?.stop(berth.description.role === 'state' ? STATE_KILL_AFTER_MS : DRAIN_MS)
+    await this.#launch(berth)
+  }
+
+  /** Keeps the API's picture of the processes fresh, and takes its orders up. */
+  async #reportEachSecond(): Promise<void> {
+    const [first] = this.#berths
+    if (!first) return
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      const report: ProcessReport = { processes: this.status() }
+      const orders = await tellOps(this.#socket(first.description, 'ops'), 'PUT', '/processes', report).catch(
+        // It is being restarted: it hears of it in a second.
+        () => undefined,
+      )
+      if ((orders as ProcessOrders | undefined)?.restart) void this.restart()
+      await delay(REPORT_MS, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+
+  /** Ends all: edges first, so that what they still do reaches state. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#replacing
+    const stopAll = (isState: boolean, killAfterMs?: number) =>
+      Promise.all(
+        this.#berths
+          .filter(({ description }) => (description.role === 'state') === isState)
+          .map(({ supervisor }) => supervisor?.stop(killAfterMs)),
+      )
+    await stopAll(false)
+    this.#strikes.close()
+    await stopAll(true, STATE_KILL_AFTER_MS)
+  }
+
+  /** Ends all at once. */
+  kill(): void {
+    this.#stopping.abort()
+    for (const { supervisor } of this.#berths) supervisor?.kill()
+  }
+
+  /** Every process that runs or should. */
+  status(): ProcessStatus[] {
+    return this.#berths.flatMap(({ description, supervisor, guard }) => {
+      if (!supervisor) return []
+      const { state, life, restarts, lastEnd } = supervisor.status()
+      const isolates = life && guard?.report?.isolates
+      return [
+        {
+          name: description.name,
+          role: description.role,
+          state: state === 'ready' && guard?.isLate ? 'late' : state,
+          pid: life?.pid ?? null,
+          started_on: life ? new Date(life.startedAtMs).toISOString() : null,
+          rss_bytes: life ? (readProcessStats(life.pid)?.rssBytes ?? null) : null,
+          isolates: isolates?.loaded ?? null,
+          isolates_ever: isolates?.everLoaded ?? null,
+          restarts,
+          last_end: lastEnd ? { reason: lastEnd.reason, at: new Date(lastEnd.atMs).toISOString() } : null,
+        },
+      ]
+    })
+  }
+
+  #launch(berth: Berth): Promise<void> {
+    const { runDir, log } = this.#options
+    berth.supervisor = new Supervisor(this.#prepare(berth), { runDir, log })
+    return berth.supervisor.start()
+  }
+
+  /** Says how to start a process, and how to watch and end it. */
+  #prepare(berth: Berth): SupervisedProcess {
+    const { runDir, listenFd, memory } = this.#options
+    const { name, role, config, publicSocket } = berth.description
+    const listening = publicSocket ? ['--socket-fd', `${publicSocket}=3`] : []
+    const args = ['serve', '--experimental', ...listening, join(runDir, `${name}.capnp`)]
+    // The last line of defence behind the guard: a process can't take more than this.
+    const limit = ['-c', `ulimit -d ${memory.dataLimitKib} && exec "$0" "$@"`, findWorkerd()]
+    return {
+      name,
+      ...(role === 'state'
+        ? { command: findWorkerd(), args }
+        : { command: '/bin/sh', args: [...limit, ...args] }),
+      env: () => ({
+        ...this.#options.env(berth.description),
+        ...(publicSocket && { SKERRY_BOARD: randomBytes(32).toString('hex') }),
+      }),
+      fds: publicSocket ? [listenFd] : [],
+      sockets: config.sockets.flatMap(({ address }) =>
+        address?.startsWith('unix:') ? [address.slice('unix:'.length)] : [],
+      ),
+      waitUntilHealthy: signal =>
+        waitUntilReady(this.#socket(berth.description, 'health'), START_DEADLINE_MS, signal),
+      guard: (life, signal) => this.#guard(berth, life, signal),
+      drain: (life, signal) => this.#drain(berth, life, signal),
+    }
+  }
+
+  #guard(berth: Berth, life: Life, signal: AbortSignal): Promise<string | undefined> {
+    const { name, role } = berth.description
+    const { log, memory } = this.#options
+    const guard = new Guard(life, {
+      name,
+      healthSocket: this.#socket(berth.description, 'health'),
+      watch: resolveWatchOptions(memory),
+      rescue: this.#rescue,
+      strikes: this.#strikes,
+      log,
+      replace: why => {
+        const replaced = role === 'edge' ? this.#replace(berth, why) : this.#restartInPlace(berth)
+        replaced.catch(error => log(`${name} could not be replaced: ${messageOf(error)}`))
+      },
+    })
+    berth.guard = guard
+    return guard.run(signal)
+  }
+
+  async #drain({ description, guard }: Berth, life: Life, signal: AbortSignal): Promise<void> {
+    if (!description.publicSocket) {
+      process.kill(life.pid, 'SIGTERM')
+      if (!signal.aborted) await once(signal, 'abort')
+      return
+    }
+    try {
+      using memory = ProcessMemory.open(life.pid)
+      const holdBy = this.#socket(description, 'health')
+      await this.#rescue.drain({ pid: life.pid, memory, board: guard?.board, holdBy }, signal)
+    } catch (error) {
+      this.#options.log(`${description.name}: ${messageOf(error)}`)
+    }
+  }
+
+  /** Of edges that answer; those that are late last. */
+  #frontSockets(): string[] {
+    return this.#berths
+      .filter(
+        ({ description, supervisor }) =>
+          description.publicSocket !== undefined && supervisor?.status().state === 'ready',
+      )
+      .sort((a, b) => Number(a.guard?.isLate ?? false) - Number(b.guard?.isLate ?? false))
+      .map(({ description }) => this.#socket(description, 'front'))
+  }
+
+  #socket({ name }: ProcessDescription, purpose: SocketPurpose): string {
+    return socketPath(this.#options.socketDir, name, purpose)
+  }
+
+  /**
+   * Calls to an edge that doesn't run must fail like those to one that has ended: for a missing file workerd
+   * (2026-11-17) speaks of an internal error, and logs a stack.
+   */
+  async #leaveDeadSocket(description: ProcessDescription): Promise<void> {
+    const path = this.#socket(description, 'rpc')
+    if (existsSync(path)) return
+    const temporary = `${path}.new`
+    const server = createServer()
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', error => reject(new Failure(`Cannot listen on ${temporary}: ${error.message}.`)))
+      server.listen(temporary, resolve)
+    })
+    // Closing removes the file it was made as, so this one stays, with nobody behind it.
+    renameSync(temporary, path)
+    await new Promise(resolve => server.close(resolve))
+  }
+}
+
+const REPORT_MS = 1000
+
+/** How long an edge that is replaced may finish what it has begun. */
+const DRAIN_MS = 30_000
+
+/** At a stop every edge has ended by then, and with them whoever could wait; at a restart, callers try again. */
+const STATE_KILL_AFTER_MS = 200

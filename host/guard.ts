@@ -1,0 +1,179 @@
+import type { HealthReport } from '../src/core/processes.ts'
+import { messageOf } from './failure.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { Log } from './log.ts'
+import { canLook, look } from './look.ts'
+import { ProcessMemory } from './process-memory.ts'
+import { readProcessStats } from './process-stats.ts'
+import { type BoardPlace, findBoard, type Rescue } from './rescue.ts'
+import type { StrikePost } from './strike-post.ts'
+import type { Life } from './supervisor.ts'
+import { Watch } from './watch.ts'
+import type { Blame, WatchAction, WatchOptions } from './watch-options.ts'
+
+/** What guarding a process needs. */
+export interface GuardOptions {
+  /** The process's name, for the log and in strikes. */
+  readonly name: string
+  readonly healthSocket: string
+  readonly watch: WatchOptions
+  readonly rescue: Rescue
+  readonly strikes: StrikePost
+  readonly log: Log
+  /** Starts another process in place of this one, and ends this one in good order. */
+  replace(why: string): void
+}
+
+/**
+ * Watches one life of a process: asks for its health, looks who has its thread, and does what `Watch` decides.
+ * A process that must end has its clients' connections taken over first.
+ */
+export class Guard {
+  readonly #life: Life
+  readonly #options: GuardOptions
+  readonly #watch: Watch
+  readonly #killed = Promise.withResolvers<string | undefined>()
+  #heartbeat: Heartbeat | undefined
+  #board: BoardPlace | undefined
+  #report: HealthReport | undefined
+
+  constructor(life: Life, options: GuardOptions) {
+    this.#life = life
+    this.#options = options
+    this.#watch = new Watch({ ...options.watch, canLook: canLook(life.pid) === undefined })
+  }
+
+  /** What the process said of itself last. */
+  get report(): HealthReport | undefined {
+    return this.#report
+  }
+
+  /** Where its list of requests is, if it could be found. */
+  get board(): BoardPlace | undefined {
+    return this.#board
+  }
+
+  /** Its heartbeats are late at the moment. */
+  get isLate(): boolean {
+    return this.#watch.isLate
+  }
+
+  /** Watches until `signal`, when the process has ended; resolves to why it was killed, if it was. */
+  async run(signal: AbortSignal): Promise<string | undefined> {
+    this.#board = this.#findBoard()
+    this.#heartbeat = new Heartbeat({
+      socketPath: this.#options.healthSocket,
+      signal,
+      onAnswer: ({ atMs, body }) => {
+        this.#report = body as HealthReport
+        const { isolates } = this.#report
+        const ageMs = Date.now() - this.#life.startedAtMs
+        const counters = isolates && {
+          isolatesLoaded: isolates.loaded,
+          everLoaded: isolates.everLoaded,
+          ageMs,
+        }
+        this.#act(this.#watch.take({ type: 'answered', atMs, ...(counters && { counters }) }))
+        this.#readMemory()
+      },
+      onWaiting: forMs => {
+        this.#act(this.#watch.take({ type: 'waiting', atMs: performance.now(), forMs }))
+        this.#readMemory()
+      },
+      onBroken: () => this.#act(this.#watch.take({ type: 'broken', atMs: performance.now() })),
+    })
+    signal.addEventListener('abort', () => this.#killed.resolve(undefined), { once: true })
+    return this.#killed.promise
+  }
+
+  /** To be told how a process ended that wasn't killed: what it printed last may show that its memory ran out. */
+  blameForEnd(lastWords: string): void {
+    if (!/out of memory|allocation failed|OOM/i.test(lastWords)) return
+    const blame = this.#watch.blameForEnd(performance.now())
+    if (blame) this.#strike(blame)
+  }
+
+  #readMemory(): void {
+    const stats = readProcessStats(this.#life.pid)
+    if (!stats) return
+    const { rssBytes, dataBytes } = stats
+    const reading = { rssBytes, ...(dataBytes !== undefined && { dataBytes }) }
+    this.#act(this.#watch.take({ type: 'memory', atMs: performance.now(), ...reading }))
+  }
+
+  #act(actions: readonly WatchAction[]): void {
+    for (const action of actions) {
+      switch (action.type) {
+        case 'look':
+          this.#look()
+          break
+        case 'kill':
+          this.#kill(action.blame, action.why)
+          break
+        case 'evict':
+          this.#heartbeat?.order(`?evict=${action.count}`)
+          break
+        case 'replace':
+          this.#options.replace(action.why)
+      }
+    }
+  }
+
+  #look(): void {
+    const { isolate, turnKey } = look(this.#life.pid)
+    const threadMs = readProcessStats(this.#life.pid)?.threadMs
+    const sight = {
+      ...(isolate && { isolate }),
+      ...(turnKey !== undefined && { turnKey }),
+      ...(threadMs !== undefined && { threadMs }),
+    }
+    this.#act(this.#watch.take({ type: 'looked', atMs: performance.now(), sight }))
+  }
+
+  #kill(blame: Blame | undefined, why: string): void {
+    const { pid } = this.#life
+    const { name, rescue, log } = this.#options
+    const who = blame ? `: the function "${blame.owner.script}" of account ${blame.owner.accountId}` : ''
+    log(`${name} is ended${who}: ${why}`)
+    try {
+      process.kill(pid, 'SIGSTOP')
+      using memory = ProcessMemory.open(pid)
+      const captured = rescue.takeOver(pid, this.#board, memory)
+      process.kill(pid, 'SIGKILL')
+      rescue.settle(captured, toRescueBlame(blame))
+    } catch (error) {
+      log(`${name}: ${messageOf(error)}`)
+      process.kill(pid, 'SIGKILL')
+    }
+    if (blame) this.#strike(blame)
+    this.#killed.resolve(`was ended${who}: ${why}`)
+  }
+
+  #strike({ kind, owner, detail }: Blame): void {
+    const { accountId, script, digest } = owner
+    void this.#options.strikes.post({
+      ...{ accountId, script, digest, kind, detail },
+      atMs: Date.now(),
+      edge: this.#options.name,
+    })
+  }
+
+  #findBoard(): BoardPlace | undefined {
+    const mark = this.#life.env.SKERRY_BOARD
+    if (!mark) return undefined
+    try {
+      using memory = ProcessMemory.open(this.#life.pid)
+      return findBoard(memory, mark)
+    } catch {
+      // Where another process's memory can't be read, clients of a killed process lose their connections.
+      return undefined
+    }
+  }
+}
+
+function toRescueBlame(blame: Blame | undefined) {
+  if (!blame) return { kind: 'lost' as const }
+  const { kind, owner } = blame
+  const { accountId, script, turnMs } = owner
+  return { kind, accountId, script, ...(kind === 'cpu' && { limit: turnMs }) }
+}

@@ -1,0 +1,35 @@
+import { ERRORS, type ErrorCode } from './errors.ts'
+
+/** A failure as RFC 9457 has it, with our stable code. */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  readonly remedy: string
+  readonly code: ErrorCode
+  readonly request_id: string
+}
+
+/**
+ * The body of an answer that says what failed: problem JSON of the table's words.
+ *
+ * @param detail what happened this time: the value, the bound, the way out
+ */
+export function toProblem(code: ErrorCode, detail: string, requestId: string): Problem {
+  const { status, remedy } = ERRORS[code]
+  return {
+    type: `urn:skerry:error:${code}`,
+    title: titleOf(code),
+    status,
+    detail,
+    remedy,
+    code,
+    request_id: requestId,
+  }
+}
+
+function titleOf(code: ErrorCode): string {
+  const words = code.slice('ERR_'.length).toLowerCase().replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}

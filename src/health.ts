@@ -1,0 +1,40 @@
+import { WorkerEntrypoint } from 'cloudflare:workers'
+import { evictIdle, isolateCounters } from '../runtime/evict.ts'
+import { openBoard, sweepBoard } from './board.ts'
+import type { HealthReport } from './core/processes.ts'
+import { keepTable, tableIsFilled } from './edge-table.ts'
+import type { Env } from './env.ts'
+import { directory } from './registry/stubs.ts'
+
+/**
+ * Answers the supervisor's heartbeats, on a private socket; 503 until the process can serve. As they come
+ * steadily, they also are the clock for an edge's upkeep. `?evict=n` orders that idle isolates be ended.
+ */
+export class Health extends WorkerEntrypoint<Env> {
+  override async fetch(request: Request): Promise<Response> {
+    const hasState = 'DIRECTORY' in this.env
+    const hasEdge = 'LOADER' in this.env
+    // Once: a heartbeat shows how long this process's thread was busy, so it waits for no other process.
+    if (hasState) registryAnswers ||= (await directory(this.env).accounts()).length > 0
+    if (hasEdge) this.#keepUp(new URL(request.url).searchParams.get('evict'))
+    const report: HealthReport = {
+      ready: (!hasState || registryAnswers) && (!hasEdge || tableIsFilled()),
+      ...(hasEdge && { isolates: isolateCounters() }),
+    }
+    return Response.json(report, { status: report.ready ? 200 : 503 })
+  }
+
+  #keepUp(evict: string | null): void {
+    openBoard(this.env.SKERRY_BOARD)
+    sweepBoard(Date.now())
+    keepTable(this.env, this.ctx)
+    const order = evict === null ? {} : { keep: 0, olderThanMs: RECENT_MS, atMost: Number(evict) }
+    const evicting = evictIdle(order, this.env, this.ctx)
+    if (evicting) this.ctx.waitUntil(evicting)
+  }
+}
+
+/** What was used this recently would be loaded again at once. */
+const RECENT_MS = 1000
+
+let registryAnswers = false

@@ -1,0 +1,52 @@
+import { enter, leave } from './board.ts'
+import { LIMITS } from './core/limits.ts'
+import { destinationOf } from './destination.ts'
+import { prepareTable, table } from './edge-table.ts'
+import type { Env } from './env.ts'
+import { handleRequest, respondBodyTooLarge, respondNoRoute, respondUrlTooLong } from './gateway.ts'
+import { limitBody } from './incoming.ts'
+import { createRequestId, respondProblem, toKnownError } from './respond.ts'
+import { askState, isAway, stateRole, stateUnavailable } from './roles.ts'
+
+/** Serves a client's request: hosts with something deployed are the data plane, the platform's own hosts the control plane. */
+export async function listen(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  let slot: number | undefined
+  let response: Response | undefined
+  try {
+    const filling = prepareTable(env, ctx)
+    if (filling) await filling
+    const { url } = request
+    const { host, path } = destinationOf(url)
+    const match = table.match(host, path)
+    slot = enter(request, match?.target?.hash ?? 0)
+    if (url.length > LIMITS.urlBytes) response = respondUrlTooLong(url.length)
+    else if (match) response = await handleRequest(request, match, env, ctx)
+    else if (isPlatformHost(host, env)) response = await handlePlatform(request, env, ctx)
+    else response = respondNoRoute(host)
+  } catch (error) {
+    const requestId = createRequestId()
+    const known = toKnownError(isAway(error) ? stateUnavailable(error) : error, requestId)
+    response = respondProblem(known, requestId, known.code === 'ERR_STATE_UNAVAILABLE' ? RETRY_SOON : {})
+  }
+  if (slot !== undefined) leave(slot, response)
+  return response
+}
+
+const RETRY_SOON = { 'retry-after': '1' }
+
+/** The control plane is the state role's; what reaches it is held to the same size as everything else. */
+async function handlePlatform(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  const limited = limitBody(request)
+  if (!limited) return respondBodyTooLarge()
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    return askState(env, ctx.exports, state => state.fetch(limited))
+  }
+  // What changes something is sent once, so rather wait until state is there.
+  await askState(env, ctx.exports, async state => state.ping())
+  return stateRole(env, ctx.exports).fetch(limited)
+}
+
+/** The apex of the platform's domain, and bare addresses. */
+function isPlatformHost(host: string, env: Env): boolean {
+  return host === (env.SKERRY_DOMAIN ?? 'localhost') || host.startsWith('[') || /^[\d.]+$/.test(host)
+}

@@ -1,4 +1,4 @@
-import { closeSync, readdirSync, readlinkSync } from 'node:fs'
+import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { canonicalAddress } from '../src/core/board.ts'
 import { addressOf, openProcess, type TcpInfo, takeDescriptor, tcpInfo, unreadBytes } from './system-calls.ts'
 
@@ -35,20 +35,36 @@ export class Connection {
  * Duplicates the connections that a process has accepted at a port. What it has connected to itself, and its
  * listening sockets, are none of ours. Best while it is stopped: else some may come or go meanwhile.
  *
- * @param known inodes of those that need no duplicate any more
  * @throws the system's EPERM if the process isn't ours to look into, ESRCH if it is gone
  */
-export function takeConnections(pid: number, port: number, known?: ReadonlySet<string>): Connection[] {
-  const process = openProcess(pid)
+export function takeConnections(pid: number, port: number): Connection[] {
+  const handle = openProcess(pid)
   try {
     return [...listSockets(pid)].flatMap(([inode, descriptor]) => {
-      const taken = known?.has(inode) ? undefined : take(process, descriptor, inode, port)
+      const taken = take(handle, descriptor, inode, port)
       return taken ? [taken] : []
     })
   } finally {
-    closeSync(process)
+    closeSync(handle)
   }
 }
+
+/**
+ * Stops a process, and waits until it has stopped: that takes a moment where it runs on another core.
+ *
+ * @throws Error if it doesn't, ENOENT or ESRCH if it is gone
+ */
+export function stopProcess(pid: number): void {
+  process.kill(pid, 'SIGSTOP')
+  for (const endMs = performance.now() + STOP_MS; performance.now() < endMs; ) {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    // The state follows the program's name, which may hold anything but ends with the last parenthesis.
+    if (stat[stat.lastIndexOf(')') + 2] === 'T') return
+  }
+  throw new Error(`process ${pid} did not stop within ${STOP_MS} ms`)
+}
+
+const STOP_MS = 50
 
 /** The sockets that a process holds: a descriptor of each, by inode. Empty if it is gone. */
 export function listSockets(pid: number): Map<string, number> {
@@ -61,10 +77,10 @@ export function listSockets(pid: number): Map<string, number> {
   return sockets
 }
 
-function take(process: number, descriptor: number, inode: string, port: number): Connection | undefined {
+function take(handle: number, descriptor: number, inode: string, port: number): Connection | undefined {
   let ours: number
   try {
-    ours = takeDescriptor(process, descriptor)
+    ours = takeDescriptor(handle, descriptor)
   } catch {
     // Closed in the meantime.
     return undefined

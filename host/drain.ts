@@ -1,116 +1,226 @@
+import { request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Board } from '../src/core/board.ts'
-import { type BoardPlace, type Captured, judge, type ReadableMemory, readBoard } from './captured.ts'
-import { type Connection, listSockets, takeConnections } from './connections.ts'
+import {
+  type BoardPlace,
+  type Captured,
+  judge,
+  type ReadableMemory,
+  readBoard,
+  type Use,
+} from './captured.ts'
+import { type Connection, listSockets, stopProcess, takeConnections } from './connections.ts'
 import { messageOf } from './failure.ts'
-import { stopProcess } from './stopped.ts'
-import { canRescue, TCP } from './system-calls.ts'
+import { canRescue } from './system-calls.ts'
 
 /** A process to end in good order. */
 export interface Drain {
   readonly pid: number
   readonly memory: ReadableMemory
   readonly board: BoardPlace | undefined
+  /**
+   * Its private health socket: `GET /?drain` there makes it note when requests' bodies have been read. Without it
+   * clients that send bodies may lose a request.
+   */
+  readonly healthSocket?: string
 }
 
 /** What becomes of connections. */
 export interface DrainActions {
-  /** Serves the next request of a connection; resolves when the connection is closed. */
-  serve(connection: Connection): Promise<void>
+  /** Serves the next request of a connection. */
+  serve(connection: Connection): Serving
   /** Does what can be done for connections whose requests the process still had when it was killed. */
   lose(captured: Captured): void
 }
 
-const POLL_MS = 5
-/** The process stays stopped until no request has come for so long … */
-const QUIET_MS = 30
-/** … and those that came are answered, but no longer than this: others wait for what it had begun. */
+/** A request that is served in place of the process. */
+export interface Serving {
+  /** The connection is closed. */
+  readonly closed: Promise<void>
+  /** Closes the connection unless the whole request has arrived: the process must not meet the rest of it. */
+  dropIncomplete(): void
+}
+
+/** After the order to note bodies: what is busy sends a request within this time. */
+const PREPARE_MS = 100
+/** A stop lasts until no request has come for so long and all are answered … */
+const QUIET_MS = 20
+/** … but all together no longer than this: others wait for what the process has begun. */
 const MAX_STOPPED_MS = 1000
+/** How long it may go on between two stops: twice as long each time while it has something to answer. */
+const MIN_STEP_MS = 2
+const MAX_STEP_MS = 64
+const MAX_STOPS = 20
+const POLL_MS = 5
 
 /**
  * Ends a process in good order.
  *
- * At SIGTERM workerd stops to accept, finishes what it has begun, and says `Connection: close` in those answers.
- * But it ends its half of every other connection at once (shutdown(2), so that duplicates are of no use), and a
- * request that is on its way meets a closed connection. So the process is stopped first, for a moment: requests
- * that clients send meanwhile are taken and served by another process, with `Connection: close`; new connections
- * are accepted by the others. When none comes any more, whoever uses its connections busily waits for an answer
- * of the process or is gone, and SIGTERM is safe.
+ * At SIGTERM workerd stops to accept, finishes what it has begun and says `Connection: close` in those answers.
+ * But it ends its half of every other connection at once, by shutdown(2), which no duplicate survives; a request
+ * that is on its way then is lost. So the process is stopped first: what clients send meanwhile is served by
+ * another process, with `Connection: close`, and new connections are accepted by the others. Then it may go on
+ * for a moment, to answer what it had begun, and is stopped again: until in such a moment nothing happens. Then
+ * every busy client has left it, or waits for something that takes long.
  *
- * A connection whose last request had a body isn't taken, for what arrives may be more of it: its client's next
- * request may be lost.
+ * What is lost still, as when any server closes an idle connection: a request that comes in the very moment of
+ * SIGTERM, and the one after an answer that is given in it.
  *
- * Resolves when the process has no connection any more, or has ended, or at `signal`.
+ * Resolves when the process has answered all, or has ended, or at `signal`.
  */
 export async function drainProcess(
-  { pid, port, memory, board: place, log }: Drain & { port: number; log: (line: string) => void },
+  drain: Drain & { readonly port: number; readonly log: (line: string) => void },
   signal: AbortSignal,
   actions: DrainActions,
 ): Promise<void> {
-  let board: Board | undefined
-  let begun: Connection[] = []
+  const { pid, log } = drain
+  let last: Stop = { begun: [], bytes: new Map(), board: undefined, served: 0 }
   try {
     if (canRescue() === undefined) {
-      stopProcess(pid)
-      board = readBoard(place, memory)
-      begun = await serveWhileStopped(takeConnections(pid, port), board, signal, actions)
+      if (drain.healthSocket) await prepare(drain.healthSocket, signal)
+      last = await leadClientsAway(drain, signal, actions)
     }
   } catch (error) {
     log(`process ${pid}: its connections can't be taken over: ${messageOf(error)}`)
   }
   // SIGTERM is the first thing that it meets when it goes on.
-  sendQuietly(pid, 'SIGTERM')
-  sendQuietly(pid, 'SIGCONT')
-  await watchBegun(pid, begun, board, signal, actions)
+  send(pid, 'SIGTERM')
+  send(pid, 'SIGCONT')
+  await watchBegun(pid, last, signal, actions)
 }
 
-/** Serves what arrives while the process is stopped. Resolves to the connections whose requests it has begun. */
+/** What was found in a stopped process. */
+interface Stop {
+  /** Connections that it has begun something on. */
+  readonly begun: readonly Begun[]
+  /** What it had read and sent on each connection, by inode, idle ones included. */
+  readonly bytes: ReadonlyMap<string, number>
+  readonly board: Board | undefined
+  /** Requests that were served in its place. */
+  readonly served: number
+}
+
+interface Begun {
+  readonly connection: Connection
+  /** What it has read and sent on it. */
+  readonly bytes: number
+}
+
+/** Stops the process again and again, until nothing happens between two stops. It is stopped at the end. */
+async function leadClientsAway(
+  { pid, port, memory, board: place }: Drain & { readonly port: number },
+  signal: AbortSignal,
+  actions: DrainActions,
+): Promise<Stop> {
+  let stoppedMs = 0
+  let stepMs = MIN_STEP_MS
+  let last: Stop | undefined
+  for (let stops = 1; ; stops++) {
+    stopProcess(pid)
+    const startedAtMs = performance.now()
+    const board = readBoard(place, memory)
+    const maxMs = MAX_STOPPED_MS - stoppedMs
+    const stop = await serveWhileStopped(takeConnections(pid, port), board, maxMs, signal, actions)
+    stoppedMs += performance.now() - startedAtMs
+    for (const { connection } of last?.begun ?? []) connection.close()
+    const isCalm = stop.served === 0 && last !== undefined && isSame(stop.bytes, last.bytes)
+    const isOver = isCalm && (stop.begun.length === 0 || stepMs === MAX_STEP_MS)
+    if (isOver || stops === MAX_STOPS || stoppedMs >= MAX_STOPPED_MS || signal.aborted) return stop
+    last = stop
+    stepMs = stop.begun.length === 0 ? MIN_STEP_MS : Math.min(2 * stepMs, MAX_STEP_MS)
+    send(pid, 'SIGCONT')
+    await delay(stepMs, undefined, { signal }).catch(() => {})
+  }
+}
+
+/** What the process has a part of, so that it must finish it. */
+const HAS_BEGUN: ReadonlySet<Use> = new Set(['waiting', 'unnoted', 'unclear'])
+
+/** Serves what arrives, until nothing more does. */
 async function serveWhileStopped(
   connections: readonly Connection[],
   board: Board | undefined,
+  maxMs: number,
   signal: AbortSignal,
   { serve }: DrainActions,
-): Promise<Connection[]> {
+): Promise<Stop> {
+  const bytes = new Map(connections.map(connection => [connection.inode, countBytes(connection)]))
   const begun = connections.filter(connection => HAS_BEGUN.has(judge(connection, board).use))
-  let open = connections.filter(connection => !begun.includes(connection))
+  let idle = connections.filter(connection => !begun.includes(connection))
+  const serving = new Set<Serving>()
   let served = 0
   const startedAtMs = performance.now()
   for (let quietSinceMs = startedAtMs; !signal.aborted; ) {
-    const asking = open.filter(connection => connection.unread() > 0)
-    open = open.filter(connection => !asking.includes(connection))
+    const asking = idle.filter(connection => connection.unread() > 0)
+    idle = idle.filter(connection => !asking.includes(connection))
     for (const connection of asking) {
+      const service = serve(connection)
+      serving.add(service)
+      void service.closed.then(() => serving.delete(service))
       served++
-      void serve(connection).finally(() => served--)
     }
     const nowMs = performance.now()
-    if (asking.length > 0 || served > 0) quietSinceMs = nowMs
-    if (nowMs - quietSinceMs >= QUIET_MS || nowMs - startedAtMs >= MAX_STOPPED_MS) break
-    await delay(POLL_MS, undefined, { signal }).catch(() => {})
+    if (serving.size > 0) quietSinceMs = nowMs
+    if (nowMs - quietSinceMs >= QUIET_MS || nowMs - startedAtMs >= maxMs) break
+    await delay(POLL_MS)
   }
-  for (const connection of open) connection.close()
-  return begun
+  for (const service of serving) service.dropIncomplete()
+  for (const connection of idle) connection.close()
+  const noted = begun.map(connection => ({ connection, bytes: countBytes(connection) }))
+  return { begun: noted, bytes, board, served }
 }
 
-/** What the process has a part of: it must finish it. */
-const HAS_BEGUN: ReadonlySet<string> = new Set(['waiting', 'unnoted', 'unclear'])
+/** Nothing was accepted, read or sent between two stops; that something was closed is nobody's loss. */
+function isSame(now: ReadonlyMap<string, number>, before: ReadonlyMap<string, number>): boolean {
+  return [...now].every(([inode, bytes]) => before.get(inode) === bytes)
+}
 
-/** Waits until the process has let go of what it had begun. What it can't finish is lost, as with any killed process. */
+/** Waits until the process has let go of what it had begun. What it never finishes is lost, as when any process is killed. */
 async function watchBegun(
   pid: number,
-  begun: readonly Connection[],
-  board: Board | undefined,
+  { begun, board }: Stop,
   signal: AbortSignal,
   { lose }: DrainActions,
 ): Promise<void> {
-  let watched = begun.map(connection => ({ connection, counted: count(connection) }))
-  while (!signal.aborted) {
-    const held = listSockets(pid)
-    // Without any it has ended, and perhaps not in good order.
-    if (held.size === 0) break
-    const released = watched.filter(({ connection }) => !held.has(connection.inode))
-    for (const { connection } of released) connection.close()
-    watched = watched.filter(entry => !released.includes(entry))
-    if (watched.length === 0 && !isServing) break
+  let watched = begun
+  while (!signal.aborted && watched.length > 0) {
     await delay(POLL_MS, undefined, { signal }).catch(() => {})
+    const held = listSockets(pid)
+    // None: it has ended, perhaps not in good order.
+    if (held.size === 0) break
+    for (const { connection } of watched) if (!held.has(connection.inode)) connection.close()
+    watched = watched.filter(({ connection }) => held.has(connection.inode))
+  }
+  // The board is as old as the count: where nothing went through since, it still says what is waited for.
+  const { lost = [], touched = [] } = Object.groupBy(watched, ({ connection, bytes }) =>
+    countBytes(connection) === bytes ? 'lost' : 'touched',
+  )
+  for (const { connection } of touched) connection.close()
+  lose({ connections: lost.map(({ connection }) => connection), board })
+}
+
+/** What the process has read and sent on a connection. */
+function countBytes(connection: Connection): number {
+  const { bytesReceived, bytesSent } = connection.info()
+  return bytesReceived - connection.unread() + bytesSent
+}
+
+/** Orders the process to note the ends of bodies, and gives it time to. */
+async function prepare(healthSocket: string, signal: AbortSignal): Promise<void> {
+  await new Promise<void>(resolve => {
+    const options = { socketPath: healthSocket, path: '/?drain', agent: false, signal, timeout: PREPARE_MS }
+    const order = request(options, answer => answer.resume().on('end', resolve))
+    // One that doesn't answer gets no more time.
+    order.on('error', () => resolve()).on('timeout', () => order.destroy())
+    order.end()
+  })
+  await delay(PREPARE_MS, undefined, { signal }).catch(() => {})
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended.
   }
 }

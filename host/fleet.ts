@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, renameSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ProcessOrders, ProcessReport, ProcessStatus } from '../src/core/processes.ts'
-import { toCapnpText } from './config.ts'
+import { toCapnpText, type WorkerdConfig } from './config.ts'
 import { writeFileAtomic } from './data-dir.ts'
 import { Failure, messageOf } from './failure.ts'
 import { Guard } from './guard.ts'
@@ -19,7 +19,7 @@ import { Rescue } from './rescue.ts'
 import { StrikePost } from './strike-post.ts'
 import type { Life, SupervisedProcess } from './supervisor.ts'
 import { Supervisor } from './supervisor.ts'
-import { type ProcessDescription, type SocketPurpose, socketPath } from './topology.ts'
+import { openedAs, type ProcessDescription, type SocketPurpose, socketPath } from './topology.ts'
 import { resolveWatchOptions } from './watch-options.ts'
 import { findWorkerd } from './workerd.ts'
 
@@ -81,7 +81,10 @@ export class Fleet {
     }
     const edges = this.#berths.filter(({ description }) => description.role === 'edge')
     const spare = edges.at(-1)
-    for (const { description } of edges) await this.#leaveDeadSocket(description)
+    for (const { description } of this.#berths) {
+      const { config, name } = description
+      for (const path of privateSockets(config, this.#options.socketDir, name)) await leaveDeadSocket(path)
+    }
     await Promise.all(this.#berths.filter(berth => berth !== spare).map(berth => this.#launch(berth)))
     void this.#reportEachSecond()
   }
@@ -208,10 +211,11 @@ export class Fleet {
   #prepare(berth: Berth): SupervisedProcess {
     const { runDir, listenFd, memory } = this.#options
     const { name, role, config, publicSocket } = berth.description
+    const sockets = privateSockets(config, this.#options.socketDir, name)
     const listening = publicSocket ? ['--socket-fd', `${publicSocket}=3`] : []
     const args = ['serve', '--experimental', ...listening, join(runDir, `${name}.capnp`)]
     // The last line of defence behind the guard: a process can't take more than this.
-    const limit = ['-c', `ulimit -d ${memory.dataLimitKib} && exec "$0" "$@"`, findWorkerd()]
+    const limit = ['-c', `ulimit -c 0; ulimit -d ${memory.dataLimitKib} && exec "$0" "$@"`, findWorkerd()]
     return {
       name,
       ...(role === 'state'
@@ -222,12 +226,16 @@ export class Fleet {
         ...(publicSocket && { SKERRY_BOARD: randomBytes(32).toString('hex') }),
       }),
       fds: publicSocket ? [listenFd] : [],
-      sockets: config.sockets.flatMap(({ address }) =>
-        address?.startsWith('unix:') ? [address.slice('unix:'.length)] : [],
-      ),
-      waitUntilHealthy: signal =>
-        waitUntilReady(this.#socket(berth.description, 'health'), START_DEADLINE_MS, signal),
+      sockets: sockets.map(openedAs),
+      waitUntilHealthy: signal => {
+        const socketPath = this.#socket(berth.description, 'health')
+        const publish = () => {
+          for (const path of sockets) renameSync(openedAs(path), path)
+        }
+        return waitUntilReady({ openedAs: openedAs(socketPath), publish }, START_DEADLINE_MS, signal)
+      },
       guard: (life, signal) => this.#guard(berth, life, signal),
+      ended: lastWords => berth.guard?.blameForEnd(lastWords),
       drain: (life, signal) => this.#drain(berth, life, signal),
     }
   }
@@ -238,7 +246,7 @@ export class Fleet {
     const guard = new Guard(life, {
       name,
       healthSocket: this.#socket(berth.description, 'health'),
-      watch: resolveWatchOptions(memory),
+      watch: resolveWatchOptions(role === 'state' ? UNBOUNDED : memory),
       rescue: this.#rescue,
       strikes: this.#strikes,
       log,
@@ -259,8 +267,7 @@ export class Fleet {
     }
     try {
       using memory = ProcessMemory.open(life.pid)
-      const holdBy = this.#socket(description, 'health')
-      await this.#rescue.drain({ pid: life.pid, memory, board: guard?.board, holdBy }, signal)
+      await this.#rescue.drain({ pid: life.pid, memory, board: guard?.board }, signal)
     } catch (error) {
       this.#options.log(`${description.name}: ${messageOf(error)}`)
     }
@@ -280,25 +287,32 @@ export class Fleet {
   #socket({ name }: ProcessDescription, purpose: SocketPurpose): string {
     return socketPath(this.#options.socketDir, name, purpose)
   }
-
-  /**
-   * Calls to an edge that doesn't run must fail like those to one that has ended: for a missing file workerd
-   * (2026-11-17) speaks of an internal error, and logs a stack.
-   */
-  async #leaveDeadSocket(description: ProcessDescription): Promise<void> {
-    const path = this.#socket(description, 'rpc')
-    if (existsSync(path)) return
-    const temporary = `${path}.new`
-    const server = createServer()
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', error => reject(new Failure(`Cannot listen on ${temporary}: ${error.message}.`)))
-      server.listen(temporary, resolve)
-    })
-    // Closing removes the file it was made as, so this one stays, with nobody behind it.
-    renameSync(temporary, path)
-    await new Promise(resolve => server.close(resolve))
-  }
 }
+
+/** The paths of a process's Unix sockets. */
+function privateSockets({ sockets }: WorkerdConfig, socketDir: string, name: string): string[] {
+  return sockets.flatMap(socket =>
+    socket.address === undefined ? [] : [socketPath(socketDir, name, socket.name as SocketPurpose)],
+  )
+}
+
+/** A socket that refuses connections, for the time before its process listens for the first time. */
+async function leaveDeadSocket(path: string): Promise<void> {
+  if (existsSync(path)) return
+  const temporary = openedAs(path)
+  rmSync(temporary, { force: true })
+  const server = createServer()
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error => reject(new Failure(`Cannot listen on ${temporary}: ${error.message}.`)))
+    server.listen(temporary, resolve)
+  })
+  // Closing removes the file it was made as, so this one stays, with nobody behind it.
+  renameSync(temporary, path)
+  await new Promise(resolve => server.close(resolve))
+}
+
+/** The state process runs nobody's code, and what it needs it must have. */
+const UNBOUNDED = { softBytes: Number.POSITIVE_INFINITY, hardBytes: Number.POSITIVE_INFINITY }
 
 const REPORT_MS = 1000
 

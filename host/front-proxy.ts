@@ -9,7 +9,8 @@ import { toProblem } from '../src/core/problem.ts'
 /** The header that tells an edge whose request it is, as `address:port`. A client's own is dropped. */
 export const CLIENT_HEADER = 'skerry-client'
 
-/** How long an adopted connection may take for a request's head, and how long a new edge is waited for. */
+/** How long an adopted connection may wait before its request, take for the head; and how long an edge is waited for. */
+const IDLE_MS = 5000
 const HEAD_MS = 10_000
 const FRONT_WAIT_MS = 3000
 const RETRY_MS = 50
@@ -50,29 +51,40 @@ export class FrontProxy {
    * Serves the next request of a connection. Bytes that were put back into the socket count as sent by the client.
    *
    * @param client its `address:port`
-   * @param waitMs how long to wait for the request to begin, before the connection is closed
    */
-  adopt(socket: Socket, client: string, waitMs = HEAD_MS): void {
+  adopt(socket: Socket, client: string): void {
     const isSent = socket.readableLength > 0
     const idleTimer = setTimeout(() => {
       if (!isSent && socket.bytesRead === 0) socket.end()
-    }, waitMs)
-    const headTimer = setTimeout(() => socket.destroy(), waitMs + HEAD_MS)
+    }, IDLE_MS)
+    const headTimer = setTimeout(() => socket.destroy(), IDLE_MS + HEAD_MS)
     const stopWaiting = () => {
       clearTimeout(idleTimer)
       clearTimeout(headTimer)
     }
-    this.#adopted.set(socket, { client, stopWaiting })
+    this.#adopted.set(socket, { client, stopWaiting, incoming: undefined })
     socket.setNoDelay(true)
     socket.on('error', () => socket.destroy())
     socket.once('close', stopWaiting)
     this.#server.emit('connection', socket)
   }
 
+  /** Closes an adopted connection unless its whole request has arrived. */
+  dropIncomplete(socket: Socket): void {
+    if (!this.#adopted.get(socket)?.incoming?.complete) socket.destroy()
+  }
+
+  #begin(incoming: IncomingMessage, socket: Socket): void {
+    const adopted = this.#adopted.get(socket)
+    if (!adopted) return
+    adopted.incoming = incoming
+    adopted.stopWaiting()
+  }
+
   async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     response.sendDate = false
     response.shouldKeepAlive = false
-    this.#adopted.get(incoming.socket)?.stopWaiting()
+    this.#begin(incoming, incoming.socket)
     const front = await this.#connect()
     if (!front) return respondLost(response, NO_FRONT)
     if (response.destroyed) return void front.destroy()
@@ -93,7 +105,7 @@ export class FrontProxy {
 
   async #upgrade(incoming: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy())
-    this.#adopted.get(socket)?.stopWaiting()
+    this.#begin(incoming, socket)
     const front = await this.#connect()
     if (!front) return answerAndClose(socket, 'ERR_EDGE_LOST', NO_FRONT, false)
     if (socket.destroyed) return void front.destroy()
@@ -166,6 +178,8 @@ export function answerAndClose(socket: Socket, code: ErrorCode, detail: string, 
 
 interface Adopted {
   readonly client: string
+  /** Once its head is there. */
+  incoming: IncomingMessage | undefined
   stopWaiting(): void
 }
 

@@ -1,8 +1,10 @@
+import type { IsolateOwner } from '../src/core/isolate-id.ts'
+import { LIMITS } from '../src/core/limits.ts'
 import type { HealthReport } from '../src/core/processes.ts'
 import { messageOf } from './failure.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Log } from './log.ts'
-import { canLook, look } from './look.ts'
+import { canLook, look, NAME_PREFIX } from './look.ts'
 import { ProcessMemory } from './process-memory.ts'
 import { readProcessStats } from './process-stats.ts'
 import { type BoardPlace, findBoard, type Rescue } from './rescue.ts'
@@ -60,10 +62,14 @@ export class Guard {
 
   /** Watches until `signal`, when the process has ended; resolves to why it was killed, if it was. */
   async run(signal: AbortSignal): Promise<string | undefined> {
+    // It has just said that it can serve. Without an answer to begin with, the watch would leave it to its start.
+    this.#watch.take({ type: 'answered', atMs: performance.now() })
     this.#board = this.#findBoard()
     this.#heartbeat = new Heartbeat({
       socketPath: this.#options.healthSocket,
       signal,
+      // Before the ask: right after an answer, it would mostly be the answering that is seen.
+      onBeat: () => this.#readMemory(),
       onAnswer: ({ atMs, body }) => {
         this.#report = body as HealthReport
         const { isolates } = this.#report
@@ -74,12 +80,8 @@ export class Guard {
           ageMs,
         }
         this.#act(this.#watch.take({ type: 'answered', atMs, ...(counters && { counters }) }))
-        this.#readMemory()
       },
-      onWaiting: forMs => {
-        this.#act(this.#watch.take({ type: 'waiting', atMs: performance.now(), forMs }))
-        this.#readMemory()
-      },
+      onWaiting: forMs => this.#act(this.#watch.take({ type: 'waiting', atMs: performance.now(), forMs })),
       onBroken: () => this.#act(this.#watch.take({ type: 'broken', atMs: performance.now() })),
     })
     signal.addEventListener('abort', () => this.#killed.resolve(undefined), { once: true })
@@ -88,7 +90,8 @@ export class Guard {
 
   /** To be told how a process ended that wasn't killed: what it printed last may show that its memory ran out. */
   blameForEnd(lastWords: string): void {
-    if (!/out of memory|allocation failed|OOM/i.test(lastWords)) return
+    // V8's own words; a function's log may speak of memory too.
+    if (!/V8 fatal error|Fatal process out of memory/.test(lastWords)) return
     const blame = this.#watch.blameForEnd(performance.now())
     if (blame) this.#strike(blame)
   }
@@ -120,20 +123,22 @@ export class Guard {
   }
 
   #look(): void {
-    const { isolate, turnKey } = look(this.#life.pid)
+    const atMs = performance.now()
+    const { isolate: named, isolateName, turnKey } = look(this.#life.pid)
+    const isolate = named ?? (isolateName?.startsWith(NAME_PREFIX) ? UNNAMED : undefined)
     const threadMs = readProcessStats(this.#life.pid)?.threadMs
     const sight = {
       ...(isolate && { isolate }),
       ...(turnKey !== undefined && { turnKey }),
       ...(threadMs !== undefined && { threadMs }),
     }
-    this.#act(this.#watch.take({ type: 'looked', atMs: performance.now(), sight }))
+    this.#act(this.#watch.take({ type: 'looked', atMs, sight }))
   }
 
   #kill(blame: Blame | undefined, why: string): void {
     const { pid } = this.#life
     const { name, rescue, log } = this.#options
-    const who = blame ? `: the function "${blame.owner.script}" of account ${blame.owner.accountId}` : ''
+    const who = describeBlamed(blame)
     log(`${name} is ended${who}: ${why}`)
     try {
       process.kill(pid, 'SIGSTOP')
@@ -150,6 +155,7 @@ export class Guard {
   }
 
   #strike({ kind, owner, detail }: Blame): void {
+    if (owner === UNNAMED) return
     const { accountId, script, digest } = owner
     void this.#options.strikes.post({
       ...{ accountId, script, digest, kind, detail },
@@ -171,8 +177,17 @@ export class Guard {
   }
 }
 
+/** Code that is being checked before it is anybody's: held to a function's limit, but nobody's strike. */
+const UNNAMED: IsolateOwner = { accountId: '', script: '', turnMs: LIMITS.turnMs, digest: '' }
+
+function describeBlamed(blame: Blame | undefined): string {
+  if (!blame) return ''
+  if (blame.owner === UNNAMED) return ': code that was being uploaded'
+  return `: the function "${blame.owner.script}" of account ${blame.owner.accountId}`
+}
+
 function toRescueBlame(blame: Blame | undefined) {
-  if (!blame) return { kind: 'lost' as const }
+  if (!blame || blame.owner === UNNAMED) return { kind: 'lost' as const }
   const { kind, owner } = blame
   const { accountId, script, turnMs } = owner
   return { kind, accountId, script, ...(kind === 'cpu' && { limit: turnMs }) }

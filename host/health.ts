@@ -56,18 +56,33 @@ export async function waitUntilHealthy(
   }
 }
 
+/** A process whose health is waited for. */
+export interface Awaited {
+  /** Its health socket, under the name by which it opens it. */
+  readonly openedAs: string
+  /** Gives its sockets their real names; called once, when it can serve. */
+  publish(): void
+}
+
 /**
  * Waits until a process says on its health socket that it can serve. Resolves as `waitUntilHealthy` does.
  */
 export async function waitUntilReady(
-  socketPath: string,
+  { openedAs, publish }: Awaited,
   deadlineMs: number,
   signal: AbortSignal,
 ): Promise<number | string | undefined> {
   const endMs = performance.now() + deadlineMs
-  for (;;) {
-    const answer = await send({ socketPath, path: '/' }, 1000)
-    if (answer === 200) return undefined
+  for (let unanswered = 0, listens = false; ; ) {
+    const answer = await send({ socketPath: openedAs, path: '/' }, 1000)
+    if (answer === 200) {
+      publish()
+      return undefined
+    }
+    listens ||= typeof answer === 'number'
+    unanswered = typeof answer === 'number' ? 0 : unanswered + 1
+    // It answered before, so somebody has its thread: clients may come from the moment it listens.
+    if (listens && unanswered > 1) return answer
     if (signal.aborted || performance.now() >= endMs) return answer
     await delay(10)
   }

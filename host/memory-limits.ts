@@ -11,7 +11,7 @@ import { totalmem } from 'node:os'
  * | small objects, many turns  | 0.2–0.7 GB/s  | the process ends, exit 1 | the process ends, exit 1 or SIGTRAP      |
  * | strings of 1 MB            | 1 GB/s        | the process ends, exit 1 | the process ends, exit 1                 |
  * | one string, doubled        | 2 GB/s        | not reached: RangeError at 512 MB | the process ends, exit 1        |
- * | ArrayBuffers               | 2 GB/s        | not counted             | RangeError in the function, 4 ms; memory is kept |
+ * | ArrayBuffers               | 2 GB/s        | not counted             | RangeError in the function; memory is kept |
  * | wasm memory, written to    | 2 GB/s        | not counted             | RangeError in the function; memory is kept |
  * | wasm memory, untouched     | 400 GB/s, no RSS | not counted          | RangeError in the function; memory is kept |
  *

@@ -94,8 +94,7 @@ export class MemoryWatch {
     const key = toKey(isolate)
     const growth = episode.grown.get(key) ?? { bytes: 0, withinTurnsBytes: 0 }
     growth.bytes += grownBytes
-    // What came before the first look may be of the turn before.
-    if (isSameTurn && episode.looks > 0) growth.withinTurnsBytes += grownBytes
+    if (isSameTurn) growth.withinTurnsBytes += grownBytes
     episode.grown.set(key, growth)
     episode.highBytes = Math.max(usedBytes, episode.highBytes)
     episode.looks++

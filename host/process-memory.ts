@@ -65,11 +65,11 @@ export class ProcessMemory implements Disposable {
 
   /**
    * Where bytes stand in the memory that the process writes, files and stacks apart: the first place that
-   * `accept` takes. A second per gigabyte or so.
+   * `accept` takes. A millisecond per resident megabyte or so.
    */
   find(mark: Uint8Array, accept: (address: number) => boolean = () => true): number | undefined {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
-    for (const { start, end } of this.regions().filter(isAnonymousData)) {
+    for (const { start, end } of this.#used()) {
       // Chunks overlap, so that a mark across their border is found.
       for (let from = start; from < end; from += CHUNK_BYTES - mark.length) {
         const length = this.#fill(chunk, Math.min(CHUNK_BYTES, end - from), from)
@@ -81,6 +81,24 @@ export class ProcessMemory implements Disposable {
       }
     }
     return undefined
+  }
+
+  /** The stretches of data that were ever written to: most of what V8 and the allocator map never is. */
+  *#used(): Generator<{ start: number; end: number }> {
+    const pages = openPages(this.pid)
+    try {
+      for (const { start, end } of this.regions().filter(isAnonymousData)) {
+        let from = start
+        for (let at = start; at < end && pages; at += STRETCH_BYTES) {
+          if (pages.hasAny(at, Math.min(at + STRETCH_BYTES, end))) continue
+          if (at > from) yield { start: from, end: at }
+          from = at + STRETCH_BYTES
+        }
+        if (from < end) yield { start: from, end }
+      }
+    } finally {
+      pages?.close()
+    }
   }
 
   [Symbol.dispose](): void {
@@ -109,6 +127,33 @@ export function isAnonymousData({ permissions, name }: Region): boolean {
   return permissions.startsWith('rw') && (name === '' || name === '[heap]' || name.startsWith('[anon:'))
 }
 
+/** Which pages of a process are in memory or swapped out; `undefined` where the system doesn't tell. */
+function openPages(pid: number) {
+  let descriptor: number
+  let pageBytes: number
+  try {
+    pageBytes =
+      Number(/KernelPageSize:\s+(\d+) kB/.exec(readFileSync('/proc/self/smaps', 'latin1'))?.[1]) * 1024
+    descriptor = openSync(`/proc/${pid}/pagemap`, 'r')
+  } catch {
+    return undefined
+  }
+  const entries = Buffer.alloc(STRETCH_BYTES / 512)
+  const hasAny = (start: number, end: number): boolean => {
+    const length = ((end - start) / pageBytes) * 8
+    try {
+      if (readSync(descriptor, entries, 0, length, (start / pageBytes) * 8) !== length) return true
+    } catch {
+      return true
+    }
+    // Bits 63 and 62 of an entry: present, swapped (proc_pid_pagemap(5)).
+    for (let at = 7; at < length; at += 8) if ((entries[at] ?? 0) >= 0x40) return true
+    return false
+  }
+  return { hasAny, close: () => closeSync(descriptor) }
+}
+
+const STRETCH_BYTES = 256 * 1024
 const MAPPING = /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+[ ]*(.*)$/gm
 const CHUNK_BYTES = 1024 * 1024
 /** No system maps the first page. */

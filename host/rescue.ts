@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { type Board, type BoardEntry, hashScript } from '../src/core/board.ts'
 import type { ErrorCode } from '../src/core/errors.ts'
 import { type BoardPlace, type Captured, judge, type ReadableMemory, readBoard } from './captured.ts'
-import { type Connection, takeConnections } from './connections.ts'
+import { type Connection, stopProcess, takeConnections } from './connections.ts'
 import { type Drain, drainProcess } from './drain.ts'
 import { messageOf } from './failure.ts'
 import { answerAndClose, FrontProxy } from './front-proxy.ts'
@@ -42,7 +41,7 @@ export class Rescue {
   }
 
   /**
-   * Takes a process's connections and a copy of its board; to be called while it is stopped, before SIGKILL.
+   * Takes a process's connections and a copy of its board; stopping it: to be called before SIGKILL.
    * Where that is impossible there are none, and the connections end with the process.
    *
    * @param board as `findBoard` gives it
@@ -50,7 +49,7 @@ export class Rescue {
   takeOver(pid: number, board: BoardPlace | undefined, memory: ReadableMemory): Captured {
     if (canRescue() !== undefined) return { connections: [], board: undefined }
     try {
-      waitUntilStopped(pid)
+      stopProcess(pid)
       return { connections: takeConnections(pid, this.#options.port), board: readBoard(board, memory) }
     } catch (error) {
       this.#options.log(`process ${pid}: its connections can't be taken over: ${messageOf(error)}`)
@@ -69,15 +68,18 @@ export class Rescue {
   }
 
   /**
-   * Ends a process in good order: takes its connections, sends SIGTERM, and serves what arrives on them after the
-   * process has let go of them. Resolves when it has let go of all, or at `signal`; the process may still run,
-   * and can be killed then. Where connections can't be taken over it just gets its SIGTERM, and `signal` is
-   * waited for.
+   * Ends a process in good order: sends SIGTERM at a good moment, after requests that would meet a closed
+   * connection have been taken; see `host/drain.ts`. Resolves when the process has no connection any more, or at
+   * `signal`; the process may still run, and can be killed then. What it had not answered is settled as lost.
    */
   async drain(drain: Drain, signal: AbortSignal): Promise<void> {
     const { port, log } = this.#options
     await drainProcess({ ...drain, port, log }, signal, {
-      adopt: (connection, waitMs) => this.#adopt(connection, undefined, waitMs),
+      serve: connection => {
+        const socket = this.#adopt(connection, undefined)
+        const closed = new Promise<void>(resolve => socket.once('close', () => resolve()))
+        return { closed, dropIncomplete: () => this.#proxy.dropIncomplete(socket) }
+      },
       lose: captured => this.settle(captured, { kind: 'lost' }),
     })
   }
@@ -106,24 +108,13 @@ export class Rescue {
   }
 
   /** @param head what to serve first, as if the client had sent it */
-  #adopt(connection: Connection, head: Uint8Array | undefined, waitMs?: number): void {
+  #adopt(connection: Connection, head: Uint8Array | undefined): Socket {
     const socket = toSocket(connection)
     if (head) socket.unshift(head)
-    this.#proxy.adopt(socket, connection.client, waitMs)
+    this.#proxy.adopt(socket, connection.client)
+    return socket
   }
 }
-
-/** SIGSTOP takes a moment where the process runs on another core. */
-function waitUntilStopped(pid: number): void {
-  for (const endMs = performance.now() + STOP_MS; performance.now() < endMs; ) {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The state follows the program's name, which may hold anything but ends with the last parenthesis.
-    if (stat[stat.lastIndexOf(')') + 2] === 'T') return
-  }
-  throw new Error(`not stopped within ${STOP_MS} ms`)
-}
-
-const STOP_MS = 50
 
 function answer(connection: Connection, blame: Blame, isHead: boolean): void {
   const [code, detail] = describe(blame)

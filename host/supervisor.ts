@@ -26,6 +26,8 @@ export interface SupervisedProcess {
    * itself, and says why. Resolves to `undefined` if it had no reason to.
    */
   guard?(life: Life, signal: AbortSignal): Promise<string | undefined>
+  /** To be told that a life has ended by itself, and what it printed last. */
+  ended?(lastWords: string): void
   /** Ends a life in good order: resolves when nothing is left to wait for, or at `signal`: time is up, or the process has ended. */
   drain?(life: Life, signal: AbortSignal): Promise<void>
 }
@@ -208,7 +210,9 @@ export class Supervisor {
     this.#child = undefined
     this.#life = undefined
     over.abort()
-    const reason = (await health) ?? how
+    const killedFor = await health
+    if (killedFor === undefined) this.#process.ended?.(this.#lastStderr.join('\n'))
+    const reason = killedFor ?? how
     this.#lastEnd = { reason, atMs: Date.now() }
     return reason
   }

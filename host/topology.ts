@@ -43,6 +43,8 @@ export interface TopologyInput {
   readonly strikes: number
   readonly strikeWindowSeconds: number
   readonly quarantineSeconds: number
+  /** Users' isolates that a process may hold. */
+  readonly maxIsolates: number
   /** V8's flags for processes that run functions. */
   readonly v8Flags?: readonly string[]
 }
@@ -53,6 +55,15 @@ export const STORAGE_DIRS = ['objects', 'kv', 'kv-blobs'] as const
 /** Private sockets, by process and purpose. */
 export function socketPath(socketDir: string, process: string, purpose: SocketPurpose): string {
   return join(socketDir, `${process}.${purpose}`)
+}
+
+/**
+ * The name under which a process opens a socket. It gets its real one when the process can serve, in place of
+ * that of its former life: so there always is a file. For a missing one, workerd (2026-11-17) speaks of an internal
+ * error and logs a stack; where nobody listens, the connection is refused.
+ */
+export function openedAs(path: string): string {
+  return `${path}.new`
 }
 
 /** `rpc`: between roles; `health`: heartbeats; `ops`: the supervisor's reports; `front`: requests handed over; `kv`, `code`: the stores. */
@@ -146,6 +157,7 @@ function describeEdge(input: TopologyInput, name: string): ProcessDescription {
     ...edgeBindings(input),
     ...Object.entries(STORES).map(([binding, namespace]) => ({ name: binding, kvNamespace: namespace })),
     { name: 'STATE', service: 'state' },
+    { name: 'SKERRY_PROCESS', text: name },
     ...commonBindings(input),
   ]
   const services: ServiceConfig[] = [
@@ -183,7 +195,8 @@ function toSocket(
   http: HttpConfig,
   service: SocketConfig['service'],
 ): SocketConfig {
-  return { name: purpose, address: `unix:${socketPath(socketDir, process, purpose)}`, http, service }
+  const path = openedAs(socketPath(socketDir, process, purpose))
+  return { name: purpose, address: `unix:${path}`, http, service }
 }
 
 function describePeer(
@@ -218,6 +231,7 @@ const OBJECT_STORAGE = {
 function edgeBindings(input: TopologyInput): BindingConfig[] {
   return [
     { name: 'LOADER', workerLoader: { id: 'functions' } },
+    { name: 'SKERRY_MAX_ISOLATES', text: String(input.maxIsolates) },
     { name: 'SKERRY_LISTENS_ON', text: input.listensOn.join(',') },
     { name: 'SKERRY_BOARD', fromEnvironment: 'SKERRY_BOARD' },
     { name: 'INTERNET', service: 'internet' },

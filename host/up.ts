@@ -22,6 +22,9 @@ export interface Installation {
   readonly helloModule: string
 }
 
+/** Of one process: beyond it, memory that workerd's allocator doesn't give back adds up. */
+const MAX_ISOLATES = 200
+
 /** The installation that this file is part of. */
 export const INSTALLATION: Installation = {
   workerEntry: join(import.meta.dirname, '../src/worker.ts'),
@@ -63,6 +66,7 @@ export async function runUp(options: HostOptions, installation = INSTALLATION): 
     ...options,
     socketDir,
     edges,
+    maxIsolates: Math.min(MAX_ISOLATES, memory.isolates),
     v8Flags: [`--max-old-space-size=${memory.heapMib}`],
     url: options.url ?? url,
     listensOn: listenAddresses(options.host, listener.port),

@@ -95,7 +95,7 @@ export interface WatchOptions {
   readonly recycleRssAfterMs: number
   /** Replaced, when older. */
   readonly maxAgeMs: number
-  /** Replaced, with more isolates in memory: workerd (2026-11-17) ends near 4,000. */
+  /** Replaced, with more isolates in memory: workerd (2026-11-17) ends near 1,950. */
   readonly maxIsolates: number
   /** Replaced, when more were loaded ever: each leaves some 15 KB. */
   readonly maxEverLoaded: number
@@ -131,7 +131,7 @@ export function resolveWatchOptions(
     recycleRssBytes: softBytes * 0.85,
     recycleRssAfterMs: HOUR_MS,
     maxAgeMs: 7 * 24 * HOUR_MS,
-    maxIsolates: 3000,
+    maxIsolates: 1500,
     maxEverLoaded: 20_000,
     ...overrides,
   })

@@ -29,8 +29,6 @@ export class Watch {
   /** Time as it was attended: the watch's own clock. */
   #nowMs = 0
   #answeredMs: number | undefined
-  /** The same, of the events' clock. */
-  #answeredAtMs = Number.NEGATIVE_INFINITY
   #lateForMs = 0
   #turn: Turn | undefined
   #isLooking = false
@@ -59,9 +57,10 @@ export class Watch {
 
   /**
    * Whom to blame when the process ended by itself, out of memory by its last words: who was seen in the last
-   * looks and nobody beside. A heap can fill faster than the watch decides.
+   * looks and nobody beside. A heap can fill faster than the watch decides. Nobody, once it has.
    */
   blameForEnd(atMs: number): Blame | undefined {
+    if (this.#isOver) return undefined
     this.#attend(atMs)
     return this.#memory.blameForEnd(this.#nowMs)
   }
@@ -76,13 +75,11 @@ export class Watch {
     switch (event.type) {
       case 'answered':
         this.#answeredMs = this.#nowMs
-        this.#answeredAtMs = event.atMs
         this.#lateForMs = 0
         this.#turn = undefined
         return [...this.#recycle(event.counters), ...this.#decide()]
       case 'waiting':
-        // Both, as each is wrong by what the other isn't: when we slept, and when an ask began after the answer.
-        this.#lateForMs = Math.min(event.forMs, this.#nowMs - (this.#answeredMs ?? this.#nowMs))
+        this.#lateForMs = event.forMs
         return this.#decide()
       case 'broken':
         this.#lateForMs = 0
@@ -93,16 +90,14 @@ export class Watch {
         return this.#decide()
       case 'looked':
         this.#isLooking = false
-        return this.#look(event.sight, event.atMs)
+        return this.#look(event.sight)
     }
   }
 
-  #look(sight: Sight, atMs: number): WatchAction[] {
+  #look(sight: Sight): WatchAction[] {
     this.#memory.look(sight, this.#nowMs)
     const memoryBlame = this.#memory.blame()
     if (memoryBlame) return [{ type: 'kill', blame: memoryBlame, why: memoryBlame.detail }]
-    // It was answered since: whatever turn this shows has ended.
-    if (atMs < this.#answeredAtMs) return this.#decide()
     const cpuBlame = this.#blameForTurn(sight)
     if (cpuBlame) return [{ type: 'kill', blame: cpuBlame, why: cpuBlame.detail }]
     return this.#decide()

@@ -1,5 +1,5 @@
 import type { Binding, Program, StoredBinding } from '../src/core/manifest.ts'
-import { describeExports } from './harness.ts'
+import { describeExports, evictIsolate } from './harness.ts'
 import { type ProbeResult, toStartupMessage } from './startup-report.ts'
 import { toProbeCode } from './worker-code.ts'
 
@@ -12,6 +12,8 @@ export { checkHandlers, type ProbeResult } from './startup-report.ts'
  * less that of a second, warm one: compiling and running the top level, without the hop; at least 1. The
  * isolate is dropped afterwards. A program that never finishes its top level never settles: the caller bounds
  * the time.
+ *
+ * @param id the isolate's, unique: whoever watches the process sees by it whose code hangs
  */
 export async function probeProgram(
   loader: WorkerLoader,
@@ -19,9 +21,10 @@ export async function probeProgram(
   modules: ReadonlyMap<string, Uint8Array>,
   env: Record<string, unknown>,
   globalOutbound: Fetcher | null,
+  id: string,
 ): Promise<ProbeResult> {
+  const worker = loader.get(id, () => toProbeCode(program, modules, { env, globalOutbound }))
   try {
-    const worker = loader.load(toProbeCode(program, modules, { env, globalOutbound }))
     const startedAtMs = performance.now()
     const exports = await describeExports(worker)
     const loadedAtMs = performance.now()
@@ -32,6 +35,9 @@ export async function probeProgram(
   } catch (error) {
     const message = toStartupMessage(error)
     return { ok: false, message: (await locateSyntaxError(loader, program, modules, message)) ?? message }
+  } finally {
+    // Code that didn't start is gone already.
+    await evictIsolate(worker).catch(() => undefined)
   }
 }
 

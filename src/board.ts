@@ -89,6 +89,29 @@ export function leave(slot: number, response: Response | undefined): void {
   requests[slot] = undefined
 }
 
+/** From now on the ends of bodies are noted, so that connections can be handed over between two requests: the process shall end. */
+export function noteBodies(): void {
+  notesBodies = true
+}
+
+/**
+ * The request to go on with: the same one, but where `noteBodies` was called one whose body, when it has been
+ * read to its end, says so on the board. KJ has read it then too, and what follows is another request.
+ *
+ * @param slot what `enter` returned
+ */
+export function trackBody(request: Request, slot: number): Request {
+  if (!notesBodies || slot === UNNOTED || !request.body) return request
+  const word = WORD.firstSlot + slot * WORD.slot
+  const noted = words[word]
+  const tracker = new TransformStream<Uint8Array, Uint8Array>({
+    flush() {
+      if (words[word] === noted) words[word + 1] = (words[word + 1] ?? 0) & ~FLAG.body
+    },
+  })
+  return new Request(request, { body: request.body.pipeThrough(tracker) })
+}
+
 /**
  * The upkeep, to be called every 50 ms or so: notes the heads of requests that have been waiting since the call
  * before or longer, and gives up slots whose request ended without telling: workerd drops calls whose client
@@ -121,6 +144,7 @@ interface Waiting {
 }
 
 let openMark: string | undefined
+let notesBodies = false
 let bytes = new Uint8Array(0)
 let words = new Uint32Array(0)
 let requests: (Request | undefined)[] = []

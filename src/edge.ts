@@ -5,6 +5,7 @@ import { loadWorker, readAhead, readModules } from '../runtime/loader.ts'
 import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
 import { toSkerryError } from './core/errors.ts'
 import type { InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
+import { toIsolateId } from './core/isolate-id.ts'
 import { LIMITS } from './core/limits.ts'
 import type { Binding, Program } from './core/manifest.ts'
 import type { EventResult } from './core/outcome.ts'
@@ -55,6 +56,8 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
         modules,
         bindEnv(bindings, scope),
         null,
+        // No version has this digest, so an end of the process is no strike.
+        toIsolateId({ ...owner, turnMs: LIMITS.turnMs, digest: `probe-${crypto.randomUUID()}` }),
       )
       return await Promise.race([probe, late])
     } finally {

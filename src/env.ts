@@ -31,6 +31,8 @@ export interface EdgeEnv extends CommonEnv {
   readonly SKERRY_LISTENS_ON?: string
   /** The state role, when it is another process. */
   readonly STATE?: Service<typeof State>
+  /** This process's name, such as `edge-0`. */
+  readonly SKERRY_PROCESS?: string
   /** 64 hex digits, another value at each start: marks the board in this process's memory for the supervisor. */
   readonly SKERRY_BOARD?: string
   /** How many isolates an edge holds at most. Absent: 200 (runtime/evict.ts). */

@@ -6,7 +6,7 @@ import type { Env } from './env.ts'
 import { handleRequest, respondBodyTooLarge, respondNoRoute, respondUrlTooLong } from './gateway.ts'
 import { limitBody } from './incoming.ts'
 import { createRequestId, respondProblem, toKnownError } from './respond.ts'
-import { askState, isAway, stateRole, stateUnavailable } from './roles.ts'
+import { askState, CARRIER_HEADER, isAway, stateRole, stateUnavailable } from './roles.ts'
 
 /** Serves a client's request: hosts with something deployed are the data plane, the platform's own hosts the control plane. */
 export async function listen(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
@@ -43,7 +43,9 @@ async function handlePlatform(request: Request, env: Env, ctx: ExecutionContext)
   }
   // What changes something is sent once, so rather wait until state is there.
   await askState(env, ctx.exports, async state => state.ping())
-  return stateRole(env, ctx.exports).fetch(limited)
+  const carried = new Request(limited)
+  carried.headers.set(CARRIER_HEADER, env.SKERRY_PROCESS ?? '')
+  return stateRole(env, ctx.exports).fetch(carried)
 }
 
 /** The apex of the platform's domain, and bare addresses. */

@@ -9,7 +9,12 @@ interface ShownLimit {
   readonly what: string
   readonly this_host: string | null
   readonly enforced_by: Readonly<Record<string, string | null>>
-  readonly set_by?: { readonly variable: string; readonly min: number; readonly max: number }
+  readonly set_by?: {
+    readonly variable: string
+    readonly min: number
+    readonly max: number
+    readonly default: number
+  }
   readonly note?: string
 }
 
@@ -42,7 +47,9 @@ function explain(name: string, limit: ShownLimit): string[] {
     `${name}: ${formatValue(limit)}`,
     what,
     ...(note ? [note] : []),
-    ...(set_by ? [`Set by ${set_by.variable}, from ${set_by.min} to ${set_by.max}.`] : []),
+    ...(set_by
+      ? [`Set by ${set_by.variable}, from ${set_by.min} to ${set_by.max}; default ${set_by.default}.`]
+      : []),
     ...Object.entries(enforced_by).map(([host, by]) => `  ${host.padEnd(10)}  ${keeperOf(by)}`),
   ]
 }

@@ -55,9 +55,18 @@ export function createHarness(user) {
 
     // In-flight requests finish; the next use of the same id loads anew. `waitUntil` keeps this event alive
     // until the timer runs, which aborts the isolate from outside any promise that user code may have patched.
+    // An event that still waits when that happens is an error in workerd's log.
     evict() {
-      waitUntil(new NativePromise(() => {}))
-      defer(() => abortIsolate('evicted'), 0)
+      let settle
+      waitUntil(
+        new NativePromise(resolve => {
+          settle = resolve
+        }),
+      )
+      defer(() => {
+        settle()
+        abortIsolate('evicted')
+      }, 0)
       return true
     }
 

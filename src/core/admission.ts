@@ -128,13 +128,9 @@ export class ScriptGate {
     this.#previous = this.#current
   }
 
-  /** Takes a place if one is free and nobody waits for it; else `undefined`. */
+  /** Takes a place if one is free; `undefined` if none is. Those that wait are offered places first. */
   enter(nowMs: number): Slot | undefined {
-    const { account } = this
-    if (account.isContended) {
-      account.dispatch(nowMs)
-      if (this.#waiters.length > 0) return undefined
-    }
+    if (this.account.isContended) this.account.dispatch(nowMs)
     return this.#take(nowMs)
   }
 

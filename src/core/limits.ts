@@ -121,19 +121,21 @@ export const LIMIT_TABLE = {
 
   headerBytes: {
     group: 'connections',
-    value: 480_000,
+    value: 400_000,
     valueOn: { cloudflare: 128 * 1024 },
     unit: 'bytes',
     what: "A request's head, its URL included; then a bare 431, and the connection ends.",
     enforcedBy: { 'self-host': 'workerd', dev: 'workerd', cloudflare: 'Cloudflare' },
-    note: "So much passes for certain; workerd's own bound is 491,000 to 496,000, fewer where lines are long.",
+    note: 'So much passes for certain; up to 530,000 may, depending on the pieces in which it arrives.',
   },
   headerLines: {
     group: 'connections',
     value: 16_384,
+    valueOn: { dev: 16_380 },
     unit: 'count',
     what: 'Header lines of a request; then a bare 431, and the connection ends.',
     enforcedBy: { 'self-host': 'workerd', dev: 'workerd', cloudflare: null },
+    note: 'wrangler adds some of its own.',
   },
   headMs: {
     group: 'connections',

@@ -1,10 +1,11 @@
-// By hand: node test/e2e/crash-long.ts [kills, default 100] [seed]
+// By hand: node test/e2e/crash-long.ts [kills, default 100] [seed] [processes, 1 or 3, default 3]
 import { crash } from './support/crash.ts'
 
 const kills = Number(process.argv[2] ?? 100)
 const seed = Number(process.argv[3] ?? Date.now() % 1_000_000)
-console.log(`${kills} kills, seed ${seed}`)
-const { violations, ...report } = await crash({ kills, seed, log: line => console.log(line) })
+const processes = Number(process.argv[4] ?? 3)
+console.log(`${kills} kills, seed ${seed}, ${processes} processes`)
+const { violations, ...report } = await crash({ kills, seed, processes, log: line => console.log(line) })
 console.log(JSON.stringify(report, null, 2))
 for (const violation of violations) console.log(`VIOLATION ${violation}`)
 console.log(`${violations.length} violations`)

@@ -1,5 +1,6 @@
+import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { LIMITS } from '../../src/core/limits.ts'
+import { LIMIT_TABLE, LIMITS } from '../../src/core/limits.ts'
 import type { Platform } from './support/client.ts'
 import { openHosts } from './support/hosts.ts'
 import { answering } from './support/project.ts'
@@ -37,6 +38,11 @@ const BURST = `export default {
   },
 }`
 
+interface LimitsAnswer {
+  readonly host: string
+  readonly limits: Record<string, { readonly this_host: string | null }>
+}
+
 interface BurstResult {
   readonly counts: Record<string, number>
   readonly details: readonly string[]
@@ -59,6 +65,24 @@ async function burst(
 
 // Together, as one of them takes half a minute.
 describe.concurrent.each(hosts)('limits of `npm $kind`', platform => {
+  test('the limits say who enforces them here', async () => {
+    const host = platform.kind === 'start' ? 'self-host' : 'dev'
+    const { body } = await platform.v1<LimitsAnswer>('GET', '/limits')
+    expect(body.host).toBe(host)
+    expect(Object.keys(body.limits)).toEqual(Object.keys(LIMIT_TABLE))
+    expect(body.limits.turnMs).toMatchObject({ value: 500, this_host: host === 'dev' ? null : 'supervisor' })
+    expect(body.limits.cpuMsPerInvocation).toMatchObject({
+      value: null,
+      this_host: null,
+      enforced_by: { 'self-host': null, dev: null, cloudflare: 'Cloudflare' },
+    })
+    const listed = await platform.skerry(['limits', '--json'])
+    expect(JSON.parse(listed.stdout)).toEqual(body)
+    const explained = await platform.skerry(['limits', 'urlBytes'])
+    expect(explained.stdout).toContain('urlBytes: 16,384 bytes\n')
+    expect((await platform.skerry(['limits', 'none'])).stderr).toContain('There is no limit "none"')
+  })
+
   test('an answer that has begun in time may take longer', { timeout: 60_000 }, async () => {
     await platform.upload(
       'long-answer',
@@ -110,6 +134,39 @@ describe.concurrent.each(hosts)('limits of `npm $kind`', platform => {
       code: 'ERR_URL_TOO_LONG',
       detail: `The URL has ${LIMITS.urlBytes + 1} bytes; the limit is ${LIMITS.urlBytes}.`,
     })
+  })
+
+  test.runIf(platform.kind === 'start')(
+    "workerd's bounds of a request's head: at each passes, past it 431",
+    async () => {
+      await platform.upload('head', answering('here'))
+      const line = `GET / HTTP/1.1\r\nHost: head.${platform.domain}\r\n`
+      const withBytes = (bytes: number) => `${line}X: ${'a'.repeat(bytes - line.length - 7)}\r\n\r\n`
+      const withLines = (lines: number) => `${line}${'X: a\r\n'.repeat(lines - 1)}\r\n`
+      expect(await exchange(platform.port, withBytes(LIMITS.headerBytes))).toMatch(/^HTTP.1.1 200 /)
+      expect(await exchange(platform.port, withBytes(540_000))).toMatch(/^HTTP.1.1 431 /)
+      expect(await exchange(platform.port, withLines(LIMITS.headerLines))).toMatch(/^HTTP.1.1 200 /)
+      expect(await exchange(platform.port, withLines(LIMITS.headerLines + 1))).toMatch(/^HTTP.1.1 431 /)
+    },
+  )
+
+  test('a connection without a whole request on it is ended', async () => {
+    const startedAtMs = performance.now()
+    const answers = await Promise.all(
+      ['', 'GET / HTTP/1.1\r\nHost: a'].map(begin => exchange(platform.port, begin)),
+    )
+    expect(answers).toEqual(['', ''])
+    expect(performance.now() - startedAtMs).toBeGreaterThan(LIMITS.headMs - 1000)
+    expect(performance.now() - startedAtMs).toBeLessThan(LIMITS.headMs + 5000)
+  })
+
+  test('a body that stops coming is waited for only until the function must have answered', async () => {
+    await platform.upload(
+      'reads',
+      'export default { fetch: async request => new Response(await request.text()) }',
+    )
+    const head = `POST / HTTP/1.1\r\nHost: reads.${platform.domain}\r\nContent-Length: 9\r\n\r\nbegin`
+    expect(await exchange(platform.port, head)).toMatch(/^HTTP.1.1 504 [\s\S]*ERR_FUNCTION_TIMEOUT/)
   })
 
   test('a body announced as large as the limit reaches the function', async () => {
@@ -212,6 +269,21 @@ describe.each(hosts)('places and queues of `npm $kind`', platform => {
     expect(details.filter(detail => !detail.startsWith(full))).toEqual([])
   })
 })
+
+/** What comes back on a connection of its own until it ends; after an answer we end it. */
+function exchange(port: number, text: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  let received = ''
+  const socket = connect(port, '127.0.0.1', () => socket.write(text))
+  socket.setEncoding('latin1')
+  socket.on('data', chunk => {
+    received += chunk
+    if (/\r\n\r\n[\s\S]*\S\s*$/.test(received)) socket.end()
+  })
+  socket.on('error', error => (received ? resolve(received) : reject(error)))
+  socket.on('close', () => resolve(received))
+  return promise
+}
 
 async function drain(response: Response): Promise<number> {
   let bytes = 0

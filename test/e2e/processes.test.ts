@@ -1,8 +1,9 @@
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Caller } from './support/caller.ts'
-import { callEdge, edgesOf, until } from './support/edges.ts'
+import { type Answer, Caller } from './support/caller.ts'
+import { toUploadForm } from './support/client.ts'
+import { callEdge, edgesOf, openEdge, until } from './support/edges.ts'
 import { type RunningPlatform, startPlatform } from './support/platform.ts'
 import { answering } from './support/project.ts'
 
@@ -39,6 +40,17 @@ async function restart(edge: string): Promise<void> {
   })
 }
 
+/** Deploys by a request that this edge takes. */
+async function deployThrough(edge: string, script: string, text: string): Promise<Answer> {
+  const form = new Response(toUploadForm(answering(text)))
+  const headers = {
+    authorization: `Bearer ${platform.token}`,
+    'content-type': form.headers.get('content-type') ?? '',
+  }
+  const path = `/client/v4/accounts/${platform.accountId}/workers/scripts/${script}`
+  return openEdge(platform, edge).call('localhost', path, { method: 'PUT', headers, body: await form.text() })
+}
+
 /** Does something while the supervisor is stopped: what ends meanwhile isn't started again. */
 async function withoutSupervisor(something: () => Promise<void>): Promise<void> {
   process.kill(platform.supervisorPid, 'SIGSTOP')
@@ -46,15 +58,14 @@ async function withoutSupervisor(something: () => Promise<void>): Promise<void> 
     await something()
   } finally {
     process.kill(platform.supervisorPid, 'SIGCONT')
-    await untilStateAnswers()
+    await untilWhole()
   }
 }
 
-function untilStateAnswers(): Promise<number> {
-  return until('the API answers', async () => {
-    const { status } = await callApi('GET', '/accounts')
-    return status === 200
-  })
+async function untilWhole(): Promise<void> {
+  await until('the API answers', async () => (await callApi('GET', '/accounts')).status === 200)
+  for (const edge of edges)
+    await until(`${edge} answers`, async () => (await callEdge(platform, edge, 'everywhere')).status === 200)
 }
 
 function callApi(method: string, path: string, body?: string) {
@@ -128,13 +139,28 @@ describe('after a deploy is acknowledged', () => {
     const socket = join(platform.dataDir, 'run/edge-1.rpc')
     renameSync(socket, `${socket}.away`)
     try {
-      await platform.upload('lost', answering('after'))
+      expect((await deployThrough('edge-1', 'lost', 'after')).status).toBe(200)
       expect(await askAll('lost')).toEqual(['after', 'before'])
       const isCurrent = async () => (await callEdge(platform, 'edge-1', 'lost')).text === 'after'
       expect(await until('edge-1 is up to date', isCurrent)).toBeLessThan(LOST_PUSH_MS)
     } finally {
       renameSync(`${socket}.away`, socket)
     }
+  })
+})
+
+describe('while an edge is away', () => {
+  test.each([
+    ['edge-0', 'edge-1'],
+    ['edge-1', 'edge-0'],
+  ])('%s, the other takes deploys', async (gone, other) => {
+    await withoutSupervisor(async () => {
+      kill(gone)
+      const { status, text } = await deployThrough(other, 'everywhere', `without ${gone}`)
+      expect(status, text).toBe(200)
+      expect((await callEdge(platform, other, 'everywhere')).text).toBe(`without ${gone}`)
+    })
+    expect(await askAll('everywhere')).toEqual(edges.map(() => `without ${gone}`))
   })
 })
 
@@ -146,7 +172,7 @@ describe('while state is away', () => {
       return new Response(await env.KV.get('key'))
     },
   }`
-  /** Too large to be read ahead: its first request reads the code store. */
+  /** Too large to be read ahead: its first request after a start reads the code store. */
   const large = (text: string) => `${answering(text)}\n// ${'-'.repeat(300 * 1024)}`
 
   beforeAll(async () => {
@@ -172,6 +198,7 @@ describe('while state is away', () => {
 
   test('what needs it waits, and is answered when state is back', async () => {
     await platform.upload('large', large('large'))
+    await restart('edge-0')
     kill('state')
     const answers = await Promise.all([
       callApi('GET', '/accounts'),
@@ -195,6 +222,7 @@ describe('while state is away', () => {
 
   test('longer than two seconds, what needs it is refused with ERR_STATE_UNAVAILABLE and Retry-After', async () => {
     await platform.upload('large', large('larger'))
+    await restart('edge-0')
     await withoutSupervisor(async () => {
       kill('state')
       const answers = await Promise.all([

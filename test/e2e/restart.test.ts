@@ -120,14 +120,16 @@ async function orderByCommand(): Promise<void> {
 }
 
 async function readyPids(): Promise<Set<number>> {
-  let pids = new Set<number>()
-  await until(`${PROCESSES} processes are ready`, async () => {
-    const { body } = await platform.v1<{ processes: ProcessStatus[] }>('GET', '/processes')
-    const ready = body.processes.filter(({ state }) => state === 'ready')
-    pids = new Set(ready.flatMap(({ pid }) => pid ?? []))
-    return ready.length === PROCESSES && body.processes.length === PROCESSES
-  })
-  return pids
+  let processes: readonly ProcessStatus[] = []
+  await until(
+    () =>
+      `${PROCESSES} processes are ready\n${JSON.stringify(processes, null, 2)}\n${platform.log().slice(-2000)}`,
+    async () => {
+      ;({ processes } = (await platform.v1<{ processes: ProcessStatus[] }>('GET', '/processes')).body)
+      return processes.length === PROCESSES && processes.every(({ state }) => state === 'ready')
+    },
+  )
+  return new Set(processes.flatMap(({ pid }) => pid ?? []))
 }
 
 /** All are ready, and none is one of those. */

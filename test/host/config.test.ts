@@ -38,6 +38,7 @@ const INPUT = {
   strikes: 3,
   strikeWindowSeconds: 600,
   quarantineSeconds: 3600,
+  maxIsolates: 200,
 }
 
 test('describeProcesses() describes one process that holds every role', () => {

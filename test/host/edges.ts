@@ -93,7 +93,7 @@ export class TestEdges {
     this.#live.splice(this.#live.indexOf(edge), 1)
     using memory = ProcessMemory.open(edge.pid)
     const { pid, board, health } = edge
-    await this.rescue.drain({ pid, board, memory, holdBy: health }, AbortSignal.timeout(timeoutMs))
+    await this.rescue.drain({ pid, board, memory, healthSocket: health }, AbortSignal.timeout(timeoutMs))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import { startWorkerd, type Workerd } from '../support/workerd.ts'
 export const idOf = (script: string): string =>
   toIsolateId({ accountId: 'a'.repeat(32), script, turnMs: 50, digest: 'd1g3st.p1' })
 
-/** Starts a workerd with a loader; each of its functions can do all that is in `HANGS`, and `/short`, `/pauses`. */
+/** Starts a workerd with a loader; each of its functions can do all that is in `HANGS`, and `/short`, `/pauses`, `/relay`. */
 export function startFunctions(): Promise<Workerd> {
   return startWorkerd({
     modules: { 'gateway.js': GATEWAY },
@@ -147,6 +147,8 @@ const ways = {
   async '/read'(request, env) { return new Response(await new Response(await env.PEER.hangingStream()).text()) },
   // One turn of 20 ms.
   '/short'() { busy(20) },
+  // Short turns, each of which causes the next without an event from outside.
+  async '/relay'(request, env, ctx) { for (;;) await ctx.exports.default.nothing() },
   // Fifty turns of 20 ms, with nothing but a timer between them.
   async '/pauses'() { for (let i = 0; i < 50; i++) { busy(20); await scheduler.wait(1) } },
 }
@@ -160,6 +162,7 @@ export default class extends WorkerEntrypoint {
     const way = ways[new URL(request.url).pathname]
     return (await way?.(request, this.env, this.ctx)) ?? new Response('done')
   }
+  nothing() {}
   hang() { hang() }
   hangingStream() { return hangingStream() }
 }`

@@ -91,8 +91,10 @@ describe.skipIf(canLook())('look()', () => {
       isDone = true
     })
     const seen = new Map<string, number>()
+    const sincePoll: number[] = []
     while (!isDone) {
-      const { isolate, turnKey } = look(workerd.pid)
+      const { isolate, turnKey, sincePollMs = 0 } = look(workerd.pid)
+      sincePoll.push(sincePollMs)
       if (isolate?.script === 'busy' && turnKey) seen.set(turnKey, (seen.get(turnKey) ?? 0) + 1)
       await delay(1)
     }
@@ -100,6 +102,22 @@ describe.skipIf(canLook())('look()', () => {
     // 48 or 50 turns of 20 ms and many tiny ones; the machine may be too slow to see each.
     expect(seen.size).toBeGreaterThan(40)
     expect(Math.max(...seen.values())).toBeLessThan(25)
+    expect(sincePoll.filter(ms => ms > 0).length).toBeGreaterThan(40)
+    expect(sincePoll.sort((a, b) => a - b)[Math.floor(sincePoll.length / 2)]).toBeLessThan(100)
+  })
+
+  test('tells for how long short turns that cause each other have kept a process from its events', async () => {
+    const workerd = await start()
+    request(workerd, 'culprit', '/relay')
+    await expect.poll(() => look(workerd.pid).sincePollMs).toBeGreaterThan(300)
+    const keys = new Set<string | undefined>()
+    for (let i = 0; i < 20; i++) {
+      const { turnKey, isolate, sincePollMs } = look(workerd.pid)
+      if (isolate) keys.add(turnKey)
+      expect(sincePollMs).toBeGreaterThan(300)
+      await delay(1)
+    }
+    expect(keys.size).toBeGreaterThan(1)
   })
 
   test('leaves the process running unless asked to keep it stopped, and looks at one that is stopped', async () => {

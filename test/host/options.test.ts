@@ -12,6 +12,7 @@ test('resolveHostOptions() has defaults for everything, and takes empty variable
     adminToken: undefined,
     adopt: true,
     processes: availableParallelism() + 1,
+    log: 'text',
     allowPrivateEgress: false,
     strikes: 3,
     strikeWindowSeconds: 600,

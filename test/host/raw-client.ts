@@ -98,7 +98,9 @@ function parse(text: string): { answer: Answer; length: number } | undefined {
   if (headEnd < 0) return undefined
   const [statusLine = '', ...lines] = text.slice(0, headEnd).split('\r\n')
   const status = Number(statusLine.split(' ')[1])
-  const headers = new Headers(lines.map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]))
+  const headers = new Headers(
+    lines.map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
+  )
   const start = headEnd + 4
   if (headers.has('transfer-encoding')) {
     const end = text.indexOf('0\r\n\r\n', start)

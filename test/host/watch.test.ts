@@ -181,6 +181,31 @@ test('Watch counts a turn on through looks that show nobody', () => {
   expect(kills).toMatchObject([{ type: 'kill', blame: { owner: { script: 'loop' } } }])
 })
 
+test.each([
+  { title: 'other turns of the same isolate', key: (i: number) => `turn ${i}`, script: () => 'one' },
+  { title: 'another isolate', key: () => 'k', script: (i: number) => (i % 2 ? 'one' : 'two') },
+])('Watch does not take $title for one turn', ({ key, script }) => {
+  const watch = new Watch(resolveWatchOptions({ softBytes: SOFT, hardBytes: HARD }))
+  watch.take({ type: 'answered', atMs: 0 })
+  const actions = Array.from({ length: 40 }, (_, i) =>
+    watch.take({
+      type: 'looked',
+      atMs: 100 + i * 50,
+      sight: { isolate: owner(script(i)), turnKey: key(i) },
+    }),
+  ).flat()
+  expect(actions).toEqual([])
+})
+
+test('Watch does not count a look from before the last answer, told after it', () => {
+  const watch = new Watch(resolveWatchOptions({ softBytes: SOFT, hardBytes: HARD }))
+  const sight = { isolate: owner('loop', 10), turnKey: 'k' }
+  watch.take({ type: 'answered', atMs: 0 })
+  watch.take({ type: 'answered', atMs: 100 })
+  const told = [98, 99, 100, 120].flatMap(atMs => watch.take({ type: 'looked', atMs, sight }))
+  expect(told).toMatchObject([{ type: 'kill', blame: { detail: expect.stringContaining('seen for 20 ms') } }])
+})
+
 test('Watch blames nobody when looks show one function in many turns, and ends the process after 10 s', () => {
   const turns = Array.from({ length: 1300 }, (_, i) => ({
     fromMs: 10 + i * 10,
@@ -294,6 +319,21 @@ test('Watch needs two looks when memory grows by half the space between the limi
   expect(look(101, 'b')).toMatchObject([{ type: 'kill', blame: { kind: 'memory' } }])
 })
 
+test('Watch does not blame a function for memory that was added while it was not seen', () => {
+  const watch = new Watch(resolveWatchOptions({ softBytes: SOFT, hardBytes: HARD }))
+  watch.take({ type: 'answered', atMs: 0 })
+  watch.take({ type: 'memory', atMs: 0, rssBytes: 500 * MIB })
+  const actions = [900, 960, 1020, 1080, 1140].flatMap((mib, i) => {
+    const atMs = 50 + i * 50
+    const sight = i === 0 ? {} : { isolate: owner('late'), turnKey: `turn ${i}` }
+    return [
+      ...watch.take({ type: 'memory', atMs, rssBytes: mib * MIB }),
+      ...watch.take({ type: 'looked', atMs, sight }),
+    ]
+  })
+  expect(actions.filter(({ type }) => type === 'kill')).toEqual([])
+})
+
 test('Watch does not blame a busy function for memory that was there before', () => {
   const turns = Array.from({ length: 500 }, (_, i) => ({
     fromMs: 1010 + i * 20,
@@ -392,8 +432,8 @@ test('Watch says nothing of the memory of a process without limits', () => {
 test.each([
   { counters: { ageMs: 7 * 24 * HOUR_MS }, expected: [] },
   { counters: { ageMs: 7 * 24 * HOUR_MS + 1 }, expected: ['age: it has run for 168 hours'] },
-  { counters: { isolatesLoaded: 3000 }, expected: [] },
-  { counters: { isolatesLoaded: 3001 }, expected: ['isolates: it holds 3001 isolates, more than 3000'] },
+  { counters: { isolatesLoaded: 1500 }, expected: [] },
+  { counters: { isolatesLoaded: 1501 }, expected: ['isolates: it holds 1501 isolates, more than 1500'] },
   { counters: { everLoaded: 20_000 }, expected: [] },
   { counters: { everLoaded: 20_001 }, expected: ['isolates: it has loaded 20001 isolates, more than 20000'] },
   { counters: { ageMs: HOUR_MS }, rssMib: 600, expected: [] },
@@ -436,4 +476,13 @@ test('Watch.blameForEnd() goes by looks of the last half second', () => {
   }
   for (let atMs = 100; atMs <= 600; atMs += 100) watch.take({ type: 'broken', atMs })
   expect(watch.blameForEnd(600)).toBeUndefined()
+})
+
+test('Watch.blameForEnd() blames nobody twice', () => {
+  const watch = new Watch(resolveWatchOptions({ softBytes: SOFT, hardBytes: HARD }))
+  const sight = { isolate: owner('loop', 10), turnKey: 'k' }
+  watch.take({ type: 'answered', atMs: 0 })
+  const kills = [100, 150].flatMap(atMs => watch.take({ type: 'looked', atMs, sight }))
+  expect(kills).toMatchObject([{ type: 'kill', blame: { owner: { script: 'loop' } } }])
+  expect(watch.blameForEnd(160)).toBeUndefined()
 })

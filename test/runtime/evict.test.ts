@@ -205,6 +205,7 @@ describe('an edge', () => {
     expect(after.everLoaded - before.everLoaded).toBe(1500)
     expect(after.evicted - before.evicted).toBe(1500 - MAX_ISOLATES + before.loaded)
     expect(after.stuck).toBe(before.stuck)
+    expect(workerd.log()).toBe('')
     // Of 1,000 more, none stayed: a gigabyte and a half otherwise.
     const [third = 0, last = 0] = [sizes[9], sizes.at(-1)]
     expect(last - third).toBeLessThan(100 * 1024 * 1024)

@@ -13,7 +13,7 @@ import {
 const LIMITS: AdmissionLimits = {
   concurrency: 2,
   accountConcurrency: 3,
-  queueLength: 2,
+  queueLength: 3,
   queueMs: 250,
   windowMs: 30_000,
 }
@@ -74,10 +74,12 @@ describe('ScriptGate.enter()', () => {
     ['the window after', 59_999, false],
     ['two windows', 60_000, true],
   ])('counts what never told its end during %s', (_, nowMs, isForgotten) => {
-    const { one, two } = createGates({ concurrency: 1, accountConcurrency: 1 })
-    one.enter(0)
-    expect(one.enter(nowMs) !== undefined).toBe(isForgotten)
-    expect(two.enter(nowMs) !== undefined).toBe(false)
+    const script = createGates({ concurrency: 1, accountConcurrency: 9 })
+    script.one.enter(0)
+    expect(script.one.enter(nowMs) !== undefined).toBe(isForgotten)
+    const account = createGates({ concurrency: 9, accountConcurrency: 1 })
+    account.one.enter(0)
+    expect(account.two.enter(nowMs) !== undefined).toBe(isForgotten)
   })
 
   it('takes the end of something forgotten without counting below what is under way', () => {
@@ -100,15 +102,15 @@ describe('the queue of a script', () => {
   it('takes up to its length, and none past it', () => {
     const { one } = createGates({ concurrency: 1 })
     one.enter(0)
-    expect([one.wait(0, () => {}), one.wait(0, () => {})]).not.toContain(undefined)
+    const waiters = Array.from({ length: LIMITS.queueLength }, () => one.wait(0, () => {}))
+    expect(waiters).not.toContain(undefined)
     expect(one.wait(0, () => {})).toBeUndefined()
   })
 
   it('holds nobody longer than the time, told or not', () => {
     const { one } = createGates({ concurrency: 1 })
     one.enter(0)
-    queue(one, 0)
-    queue(one, 0)
+    for (let i = 0; i < LIMITS.queueLength; i++) queue(one, 0)
     expect(one.wait(249, () => {})).toBeUndefined()
     expect(one.wait(250, () => {})).toBeDefined()
   })
@@ -141,6 +143,15 @@ describe('the queue of a script', () => {
     expect(one.enter(11 + OFFER_MS), 'only one place').toBeUndefined()
   })
 
+  it('gives it up to a newcomer, too', () => {
+    const { one } = createGates({ concurrency: 1 })
+    const slot = one.enter(0)
+    queue(one, 1)
+    leave(slot, 10)
+    expect(one.enter(10 + OFFER_MS - 1)).toBeUndefined()
+    expect(one.enter(10 + OFFER_MS)).toBeDefined()
+  })
+
   it('lets one that was late for its offer have a place that is free', () => {
     const { one } = createGates({ concurrency: 1 })
     const slot = one.enter(0)
@@ -155,6 +166,7 @@ describe('the queue of a script', () => {
     const slot = one.enter(0)
     queue(one, 0, 'gone')
     const patient = queue(one, 5)
+    queue(one, 6, 'behind')
     leave(slot, 10)
     expect(one.claim(patient, 255)).toBeDefined()
   })
@@ -164,8 +176,8 @@ describe('the queue of a script', () => {
     const slot = one.enter(0)
     const waiter = queue(one, 0)
     expect(one.claim(waiter, 250)).toBeUndefined()
-    leave(slot, 251)
-    expect(one.enter(251), 'nobody waits any more').toBeDefined()
+    leave(slot, 250)
+    expect(one.enter(250), 'nobody waits any more').toBeDefined()
   })
 })
 
@@ -180,6 +192,30 @@ describe('the scripts of an account', () => {
     expect(woken).toEqual(['0', '3', '5'])
     for (const i of [0, 3, 5]) leave((waiters[i] as Waiter).gate.claim(waiters[i] as Waiter, 10), 10)
     expect(woken).toEqual(['0', '3', '5', '1', '4', '2'])
+  })
+
+  it('get all places that become free at once', () => {
+    const { one, two, account } = createGates({ concurrency: 4, accountConcurrency: 6, queueLength: 9 })
+    const lost = new ScriptGate(account)
+    for (let i = 0; i < 2; i++) lost.enter(0)
+    for (let i = 0; i < 4; i++) one.enter(30_000)
+    const woken: string[] = []
+    queue(one, 59_990, 'full', woken)
+    for (const name of ['a', 'b']) queue(two, 59_990, name, woken)
+    account.dispatch(59_999)
+    expect(woken).toEqual([])
+    account.dispatch(60_000)
+    expect(woken).toEqual(['a', 'b'])
+  })
+
+  it('are not held up by those of one that nobody waits for any more', () => {
+    const { one, two } = createGates({ concurrency: 1, accountConcurrency: 1 })
+    const slot = one.enter(0)
+    const woken: string[] = []
+    queue(one, 1, 'late', woken)
+    queue(two, 100, 'live', woken)
+    leave(slot, 260)
+    expect(woken).toEqual(['live'])
   })
 
   it('are not held up by one that is full itself', () => {

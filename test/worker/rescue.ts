@@ -1,5 +1,5 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
-import { enter, leave, openBoard, sweepBoard } from '../../src/board.ts'
+import { enter, leave, noteBodies, openBoard, sweepBoard, trackBody } from '../../src/board.ts'
 import { hashScript } from '../../src/core/board.ts'
 
 /** An edge in small: functions by the first part of the path, noted on the board as the gateway does. */
@@ -61,7 +61,9 @@ async function serve(request: Request, env: Env): Promise<Response> {
   const slot = enter(request, hashScript('account', name))
   let response: Response | undefined
   try {
-    response = (await functions[name]?.(request, env, url)) ?? new Response('no such function', { status: 404 })
+    response =
+      (await functions[name]?.(trackBody(request, slot), env, url)) ??
+      new Response('no such function', { status: 404 })
     return response
   } finally {
     leave(slot, response)
@@ -78,8 +80,9 @@ export class Front extends WorkerEntrypoint<Env> {
 
 /** Heartbeats: the board's clock. */
 export class Health extends WorkerEntrypoint<Env> {
-  override fetch(): Response {
+  override fetch(request: Request): Response {
     openBoard(this.env.SKERRY_BOARD)
+    if (request.url.endsWith('?drain')) noteBodies()
     sweepBoard(Date.now())
     return new Response('ok')
   }

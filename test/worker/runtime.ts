@@ -86,7 +86,8 @@ export default {
 
 async function probe(script: TestScript, env: Env, ctx: ExecutionContext) {
   const { program, files } = read(script)
-  return probeProgram(env.LOADER, program, files, bindEnv(script.bindings ?? [], scopeOf('probe', ctx)), null)
+  const bound = bindEnv(script.bindings ?? [], scopeOf('probe', ctx))
+  return probeProgram(env.LOADER, program, files, bound, null, `probe-${++ids}`)
 }
 
 async function deploy(name: string, script: TestScript, env: Env, ctx: ExecutionContext) {

@@ -10,7 +10,7 @@ import { timestamp } from '../../../src/registry/schema.ts'
 import { openBindings, sealSecret } from '../../../src/registry/secrets.ts'
 import { directory } from '../../../src/registry/stubs.ts'
 import { type InheritBinding, mergeBindings, type VersionRecord } from '../../../src/registry/versions.ts'
-import { anyEdge, isAway } from '../../../src/roles.ts'
+import { anyEdge, CARRIER_HEADER, isAway } from '../../../src/roles.ts'
 import type { Api } from '../context.ts'
 import { toAuthor } from './author.ts'
 import { readUploadForm, type UploadedModule } from './upload-form.ts'
@@ -77,7 +77,8 @@ async function startCode(
   const namespaces = await c.var.account.registry.listKvNamespaces()
   const prefixes = Object.fromEntries([...namespaces, ...adoptions].map(({ id, prefix }) => [id, prefix]))
   const result = await probeTwice(async () => {
-    const edge = await anyEdge(c.env, c.executionCtx.exports as Cloudflare.Exports)
+    const carrier = c.req.header(CARRIER_HEADER)
+    const edge = await anyEdge(c.env, c.executionCtx.exports as Cloudflare.Exports, carrier)
     return edge.probe({ accountId: c.var.account.id, script }, metadata.program, opened, prefixes)
   })
   if (!result.ok) throw new SkerryError('ERR_SCRIPT_STARTUP', result.message)

@@ -25,14 +25,14 @@ export interface Arena {
   close(): Promise<void>
 }
 
-/** Processes that run functions. */
+/** Processes that run functions; one more holds the state. */
 export const EDGES = 2
 /** Each wrangler wants most of a core for a second, and waits for another. */
 const DEPLOYS_AT_ONCE = 3
 
 /** Starts the platform, deploys the neighbour and the functions of these cases with wrangler, and begins to call. */
 export async function openArena(cases: readonly HostileCase[]): Promise<Arena> {
-  const platform = await startPlatform('start', { env: { SKERRY_PROCESSES: String(EDGES) } })
+  const platform = await startPlatform('start', { env: { SKERRY_PROCESSES: String(EDGES + 1) } })
   const root = mkdtempSync(join(tmpdir(), 'skerry-hostile-'))
   const [hostile, innocent] = await Promise.all([platform.as('hostile'), platform.as('innocent')])
   const projectOf: Arena['projectOf'] = (script, source, config = {}) =>

@@ -28,6 +28,8 @@ export interface Strike {
 /** What is promised, in milliseconds. */
 export const BUDGET = { answerMs: 1000, neighbourP99Ms: 100, recoveryMs: 1000 } as const
 
+/** Of each process that is lost: requests of the last moments before the attack, whose heads nobody has noted yet. */
+const MAX_TURNED_AWAY = 4
 const WATCH_MS = 3000
 const QUIET_WATCH_MS = 1500
 const STRIKE_MS = 3000
@@ -73,6 +75,11 @@ export function shortcomingsOf({ attack, answer, neighbour, strikes, lost, recov
     `the strikes were [${strikes.map(({ kind }) => kind)}], not one of [${kinds}]`,
   )
   expect(neighbour.wrong.length === 0, `the neighbour answered wrongly:\n${neighbour.wrong.join('\n')}`)
+  const turnedAway = neighbour.lost
+  expect(
+    turnedAway <= MAX_TURNED_AWAY * lost,
+    `the neighbour's callers got ERR_EDGE_LOST ${turnedAway} times`,
+  )
   if (notContained) return lines
 
   expect(answer.ms <= answerWithinMs, `the caller waited ${answer.ms} ms of ${answerWithinMs}`)

@@ -18,6 +18,8 @@ export interface NeighbourReport {
   readonly maxMs: number
   /** Requests without the answer that they must get, one line each. */
   readonly wrong: readonly string[]
+  /** Requests that were under way when their process was lost, told so: 503 `ERR_EDGE_LOST`. */
+  readonly lost: number
   /** Sent once more over a new connection, as browsers do when an idle one turns out to be closed. */
   readonly retried: number
 }
@@ -30,7 +32,7 @@ interface Sample {
 
 /** As one service's pool of connections: kept alive, the one used last first, a new one where all are in use. */
 const MAX_CONNECTIONS = 16
-const KEPT_CONNECTIONS = 8
+const KEPT_CONNECTIONS = 6
 const TICK_MS = 4
 const GIVE_UP_MS = 5000
 
@@ -50,7 +52,7 @@ export class Neighbour {
   #timer: NodeJS.Timeout | undefined
   #sent = 0
 
-  constructor(target: { port: number; host: string; name: string }, perSecond = 200) {
+  constructor(target: { port: number; host: string; name: string }, perSecond = 250) {
     this.#target = target
     this.#perSecond = perSecond
   }
@@ -124,7 +126,12 @@ function toReport(samples: readonly Sample[]): NeighbourReport {
     p50Ms: at(0.5),
     p99Ms: at(0.99),
     maxMs: at(1),
-    wrong: samples.flatMap(({ wrong }) => wrong ?? []),
+    wrong: samples.flatMap(({ wrong }) => (wrong === undefined || isLost(wrong) ? [] : wrong)),
+    lost: samples.filter(({ wrong }) => wrong !== undefined && isLost(wrong)).length,
     retried: samples.filter(({ retried }) => retried).length,
   }
+}
+
+function isLost(wrong: string): boolean {
+  return /^\S+ 503 .*"code":"ERR_EDGE_LOST"/.test(wrong)
 }

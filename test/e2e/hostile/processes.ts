@@ -13,7 +13,7 @@ const POLL_MS = 25
 const ASK_MS = 250
 const WHOLE_MS = 5000
 
-/** Looks at the platform's processes every 25 ms. */
+/** Looks at the platform's processes every 25 ms. One that is late serves, or is about to be ended. */
 export async function watchProcesses(platform: Platform): Promise<ProcessWatch> {
   const atFirst = await readProcesses(platform)
   const count = atFirst?.length ?? 0
@@ -32,7 +32,7 @@ export async function watchProcesses(platform: Platform): Promise<ProcessWatch> 
     lost += gone.length
     for (const pid of gone) known.delete(pid)
     for (const pid of pids) known.add(pid)
-    isWhole = processes.filter(({ state }) => state === 'ready').length >= count
+    isWhole = processes.filter(({ state }) => state === 'ready' || state === 'late').length >= count
     if (gone.length > 0 || !isWhole) lostAtMs ??= askedAtMs
     if (lostAtMs === undefined) return
     if (isWhole) recoveredMs ??= performance.now() - lostAtMs

@@ -6,6 +6,7 @@ const COLUMNS = [
   'after',
   'neighbour p50 / p99 / max',
   'wrong',
+  '503 / retried',
   'blamed',
   'lost',
   'whole again after',
@@ -23,14 +24,15 @@ export function toTable(rows: readonly Row[]): string {
 }
 
 function toCells({ attack, answer, neighbour, strikes, lost, recoveredMs }: Row): string[] {
-  const { p50Ms, p99Ms, maxMs, wrong, retried, requests } = neighbour
+  const { p50Ms, p99Ms, maxMs, wrong, lost: turnedAway, retried, requests } = neighbour
   const blamed = strikes.map(({ script, kind }) => `${script.split('/')[1]} (${kind})`)
   return [
     attack.notContained ? `${attack.does} *` : attack.does,
     answer.got.replaceAll('|', '\\|').replace(/\s+/g, ' ').slice(0, 60),
     answer.ms > 0 ? toMs(answer.ms) : '–',
     [p50Ms, p99Ms, maxMs].map(toMs).join(' / '),
-    `${wrong.length} of ${requests}${retried > 0 ? `, ${retried} retried` : ''}`,
+    `${wrong.length} of ${requests}`,
+    `${turnedAway} / ${retried}`,
     blamed.join(', ') || 'nobody',
     String(lost),
     recoveredMs === undefined ? '–' : toMs(recoveredMs),

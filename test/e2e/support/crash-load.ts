@@ -1,8 +1,8 @@
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, Caller } from './caller.ts'
 import { toUploadForm } from './client.ts'
 import type { Verdicts } from './crash-verdicts.ts'
+import { callEdge, edgesOf } from './edges.ts'
 import type { RunningPlatform } from './platform.ts'
 
 /** Changes that the platform acknowledged; `ticks` are those of the cron that were run. */
@@ -223,11 +223,8 @@ export class Load {
   }
 
   async #checkApp(when: string): Promise<void> {
-    const { port, dataDir } = this.#platform()
-    const edges = Object.keys(this.#platform().processes()).filter(name => name.startsWith('edge-'))
-    for (const edge of edges) {
-      const caller = new Caller({ socketPath: join(dataDir, 'run', `${edge}.front`) }, { keepAlive: false })
-      const { text } = await caller.call(`app.localhost:${port}`)
+    for (const edge of edgesOf(this.#platform())) {
+      const { text } = await callEdge(this.#platform(), edge, 'app')
       const { code, variable, secret } = parse(text)
       if (code !== variable)
         this.#verdicts.blame(when, `${edge}: code ${code} runs with the variable of ${variable}: ${text}`)

@@ -6,6 +6,7 @@ import { Caller } from './caller.ts'
 import { Callers } from './crash-callers.ts'
 import { type Acknowledged, Load } from './crash-load.ts'
 import { Verdicts } from './crash-verdicts.ts'
+import { edgesOf } from './edges.ts'
 import { type RunningPlatform, startPlatform } from './platform.ts'
 import { findProcesses } from './process-table.ts'
 import { createRandom, quantile } from './random.ts'
@@ -18,6 +19,8 @@ export interface CrashOptions {
   readonly kills: number
   /** Every wait and choice follows from it. */
   readonly seed: number
+  /** Beside the supervisor: 1 = one for everything, 3 = one for state and two edges. Default 3. */
+  readonly processes?: number
   readonly log?: (line: string) => void
 }
 
@@ -46,17 +49,21 @@ interface Round {
 
 const ANSWER_MS = { state: 1000, edge: 1000, edges: 1000, supervisor: 2000 } as const
 const GIVE_UP_MS = 20_000
-const EDGES = 2
 
 /**
  * Kills processes with SIGKILL at random moments while requests, deploys, KV writes, secrets and a cron stream in;
  * after each kill checks that all that was acknowledged is there, on every edge, nothing is half-applied, nobody
  * got a wrong answer, and no process is left over.
  */
-export async function crash({ kills, seed, log = () => {} }: CrashOptions): Promise<CrashReport> {
+export async function crash({
+  kills,
+  seed,
+  processes = 3,
+  log = () => {},
+}: CrashOptions): Promise<CrashReport> {
   const random = createRandom(seed)
   const dataDir = mkdtempSync(join(tmpdir(), 'skerry-crash-'))
-  const env = { SKERRY_PROCESSES: String(1 + EDGES) }
+  const env = { SKERRY_PROCESSES: String(processes) }
   let platform = await startPlatform('start', { dataDir, env })
   const { port } = platform
   const verdicts = new Verdicts()
@@ -69,7 +76,7 @@ export async function crash({ kills, seed, log = () => {} }: CrashOptions): Prom
     while (rounds.length < kills) {
       const running = load.run()
       await delay(30 + random() * 350)
-      const victim = pick(random())
+      const victim = pick(random(), processes)
       const old = platform.processes()
       const logged = platform.log().length
       const killedAtMs = performance.now()
@@ -91,7 +98,8 @@ export async function crash({ kills, seed, log = () => {} }: CrashOptions): Prom
       await delay(random() * 100)
       await load.pause(running)
       verdicts.judge(when, { victim, fromMs: killedAtMs, toMs: killedAtMs + times.wholeMs })
-      await checkProcesses(platform, dataDir, when, verdicts, restarted === 'supervisor' ? old : {})
+      const left = await waitForOrder(platform, dataDir, processes, restarted === 'supervisor' ? old : {})
+      if (left) verdicts.blame(when, left)
       await load.check(when)
       log(
         `${when}: ${JSON.stringify(times)}, ${JSON.stringify(load.acknowledged())}, ${verdicts.violations.length} violations`,
@@ -118,8 +126,8 @@ export async function crash({ kills, seed, log = () => {} }: CrashOptions): Prom
   }
 }
 
-function pick(random: number): Victim {
-  if (random < 0.3) return 'state'
+function pick(random: number, processes: number): Victim {
+  if (random < 0.3) return processes === 1 ? 'edges' : 'state'
   if (random < 0.6) return 'edge'
   return random < 0.7 ? 'edges' : 'supervisor'
 }
@@ -127,7 +135,7 @@ function pick(random: number): Victim {
 /** Kills what the harness needn't start again itself. */
 function kill(victim: Victim, platform: RunningPlatform, random: number): Victim {
   const pids = platform.processes()
-  const edges = Object.keys(pids).filter(name => name.startsWith('edge-'))
+  const edges = edgesOf(platform)
   const chosen = edges[Math.floor(random * edges.length)] ?? ''
   const names = { state: ['state'], edge: [chosen], edges, supervisor: [] }[victim]
   for (const name of names) {
@@ -186,24 +194,26 @@ function readWait(log: string): number {
   return Math.max(0, ...waits.map(ms => ms - 50))
 }
 
-/** What runs is what the supervisor says, and nothing else. */
-async function checkProcesses(
+/** Waits until what runs is what the supervisor notes, and nothing else; says what is wrong if that takes long. */
+async function waitForOrder(
   platform: RunningPlatform,
   dataDir: string,
-  when: string,
-  verdicts: Verdicts,
+  processes: number,
   gone: Readonly<Record<string, number>>,
-): Promise<void> {
+): Promise<string | undefined> {
   const endMs = performance.now() + 1000
+  const old = new Set(Object.values(gone))
   for (;;) {
-    const expected = new Set(Object.values(platform.processes()))
-    const workerds = findProcesses(dataDir).filter(({ command }) => command.includes(' serve '))
-    const stray = workerds.filter(({ pid }) => !expected.has(pid) || Object.values(gone).includes(pid))
-    const isWhole = expected.size === 1 + EDGES && workerds.length === expected.size
-    if (isWhole && stray.length === 0) return
+    const noted = new Set(Object.values(platform.processes()))
+    const running = findProcesses(dataDir).filter(({ command }) => command.includes(' serve '))
+    const isInOrder =
+      noted.size === processes &&
+      running.length === processes &&
+      running.every(({ pid }) => noted.has(pid) && !old.has(pid))
+    if (isInOrder) return undefined
     if (performance.now() > endMs) {
-      const running = workerds.map(({ pid, command }) => `${pid} ${command}`).join('; ')
-      return verdicts.blame(when, `noted: ${JSON.stringify(platform.processes())}, running: ${running}`)
+      const commands = running.map(({ pid, command }) => `${pid} ${command}`).join('; ')
+      return `noted: ${JSON.stringify(platform.processes())}, running: ${commands}`
     }
     await delay(10)
   }

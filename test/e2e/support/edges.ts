@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, Caller } from './caller.ts'
 import type { RunningPlatform } from './platform.ts'
 
-/** The edges that run, by name. */
+/** The processes that answer clients, by name. */
 export function edgesOf(platform: RunningPlatform): string[] {
-  return Object.keys(platform.processes()).filter(name => name.startsWith('edge-'))
+  return Object.keys(platform.processes()).filter(name => name !== 'state')
 }
 
 /** A caller of one edge and no other, by the private socket on which it takes requests over. */
@@ -25,10 +25,15 @@ export function callEdge(
 }
 
 /** Asks again and again until the answer is right. Resolves to the time it took; rejects after ten seconds. */
-export async function until(what: string, ask: () => Promise<boolean>, giveUpMs = 10_000): Promise<number> {
+export async function until(
+  what: string | (() => string),
+  ask: () => Promise<boolean>,
+  giveUpMs = 10_000,
+): Promise<number> {
   const startedAtMs = performance.now()
   while (!(await ask())) {
-    if (performance.now() - startedAtMs > giveUpMs) throw new Error(`not within ${giveUpMs} ms: ${what}`)
+    if (performance.now() - startedAtMs > giveUpMs)
+      throw new Error(`not within ${giveUpMs} ms: ${typeof what === 'string' ? what : what()}`)
     await delay(5)
   }
   return performance.now() - startedAtMs

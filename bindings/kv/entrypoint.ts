@@ -1,7 +1,6 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { LIMITS } from '../../src/core/limits.ts'
 import type { EdgeEnv } from '../../src/env.ts'
-import { isAway, repeatWhileAway, stateUnavailable } from '../../src/roles.ts'
 import {
   type KvValue,
   readKey,
@@ -15,21 +14,13 @@ import {
 import { boundStream } from './bounded-stream.ts'
 import { toNativeCursor, toOwnCursor } from './cursor.ts'
 import { failOn, kvFailure } from './failures.ts'
+import { type Store, storeOf } from './store.ts'
 import * as validate from './validate.ts'
 
 /** What a KV binding reaches. Set by the platform only. */
 export interface KvProps {
   /** 8 ASCII bytes before every key of the namespace in the store; no other namespace has them. */
   readonly prefix: string
-}
-
-/** The store's methods with the types we call them by; KVNamespace's overloads can't be called with a union. */
-interface Store {
-  get(key: string | string[], options: object): Promise<unknown>
-  getWithMetadata(key: string | string[], options: object): Promise<unknown>
-  put(key: string, value: KvValue, options: object): Promise<void>
-  delete(key: string): Promise<void>
-  list(options: object): Promise<KVNamespaceListResult<unknown>>
 }
 
 /**
@@ -68,35 +59,6 @@ export class KvEntrypoint extends WorkerEntrypoint<EdgeEnv, KvProps> {
   /** One page of keys in the order of their UTF-8. */
   async list(options?: unknown): Promise<unknown> {
     return list(storeOf(this.env), this.ctx.props.prefix, options)
-  }
-}
-
-/**
- * The store. Its process is the state role's: calls wait while that restarts. Writes that may have arrived are
- * repeated, too, as writing the same value to the same key again is one and the same write, made a moment later.
- *
- * @throws ERR_STATE_UNAVAILABLE
- */
-function storeOf(env: EdgeEnv): Store {
-  const store = env.KV as unknown as Store
-  return {
-    get: (key, options) => repeatWhileAway(() => store.get(key, options)),
-    getWithMetadata: (key, options) => repeatWhileAway(() => store.getWithMetadata(key, options)),
-    put: (key, value, options) =>
-      value instanceof ReadableStream
-        ? putOnce(store, key, value, options)
-        : repeatWhileAway(() => store.put(key, value, options)),
-    delete: key => repeatWhileAway(() => store.delete(key)),
-    list: options => repeatWhileAway(() => store.list(options)),
-  }
-}
-
-/** A stream can be read only once. */
-async function putOnce(store: Store, key: string, value: KvValue, options: object): Promise<void> {
-  try {
-    await store.put(key, value, options)
-  } catch (error) {
-    throw isAway(error) ? stateUnavailable(error) : error
   }
 }
 

@@ -46,11 +46,11 @@ const PREPARE_MS = 100
 /** A stop lasts until no request has come for so long and all are answered … */
 const QUIET_MS = 20
 /** … but all together no longer than this: others wait for what the process has begun. */
-const MAX_STOPPED_MS = 1000
-/** How long it may go on between two stops: twice as long each time while it has something to answer. */
-const MIN_STEP_MS = 2
-const MAX_STEP_MS = 64
-const MAX_STOPS = 20
+const MAX_STOPPED_MS = 1500
+/** How long it may go on between two stops: long enough to answer, hardly long enough to accept. */
+const STEP_MS = 2
+/** While it has something to answer, that often in a row nothing must happen: else it could do so at SIGTERM. */
+const CALM_STEPS = 8
 const POLL_MS = 5
 
 /**
@@ -66,7 +66,8 @@ const POLL_MS = 5
  * What is lost still, as when any server closes an idle connection: a request that comes in the very moment of
  * SIGTERM, and the one after an answer that is given in it.
  *
- * Resolves when the process has answered all, or has ended, or at `signal`.
+ * Resolves when the process has answered all, or has ended, or at `signal`: that it was killed, because it took
+ * too long. What it had not answered is lost then as in any killed process.
  */
 export async function drainProcess(
   drain: Drain & { readonly port: number; readonly log: (line: string) => void },
@@ -113,9 +114,9 @@ async function leadClientsAway(
   actions: DrainActions,
 ): Promise<Stop> {
   let stoppedMs = 0
-  let stepMs = MIN_STEP_MS
+  let calmSteps = 0
   let last: Stop | undefined
-  for (let stops = 1; ; stops++) {
+  for (;;) {
     stopProcess(pid)
     const startedAtMs = performance.now()
     const board = readBoard(place, memory)
@@ -124,12 +125,12 @@ async function leadClientsAway(
     stoppedMs += performance.now() - startedAtMs
     for (const { connection } of last?.begun ?? []) connection.close()
     const isCalm = stop.served === 0 && last !== undefined && isSame(stop.bytes, last.bytes)
-    const isOver = isCalm && (stop.begun.length === 0 || stepMs === MAX_STEP_MS)
-    if (isOver || stops === MAX_STOPS || stoppedMs >= MAX_STOPPED_MS || signal.aborted) return stop
+    calmSteps = isCalm ? calmSteps + 1 : 0
+    if (calmSteps >= (stop.begun.length > 0 ? CALM_STEPS : 1)) return stop
+    if (stoppedMs >= MAX_STOPPED_MS || signal.aborted) return stop
     last = stop
-    stepMs = stop.begun.length === 0 ? MIN_STEP_MS : Math.min(2 * stepMs, MAX_STEP_MS)
     send(pid, 'SIGCONT')
-    await delay(stepMs, undefined, { signal }).catch(() => {})
+    await delay(STEP_MS, undefined, { signal }).catch(() => {})
   }
 }
 

@@ -68,9 +68,10 @@ export class Rescue {
   }
 
   /**
-   * Ends a process in good order: sends SIGTERM at a good moment, after requests that would meet a closed
-   * connection have been taken; see `host/drain.ts`. Resolves when the process has no connection any more, or at
-   * `signal`; the process may still run, and can be killed then. What it had not answered is settled as lost.
+   * Ends a process in good order: sends SIGTERM at a good moment, when its busy clients have been led away; see
+   * `host/drain.ts`. Resolves when the process has no request any more, so that it can be killed.
+   *
+   * @param signal aborted when it was killed, because it took too long: what it had not answered is settled as lost
    */
   async drain(drain: Drain, signal: AbortSignal): Promise<void> {
     const { port, log } = this.#options

@@ -48,7 +48,7 @@ describe.each([
     await delay(300)
     const { failures, answered, summary } = await load.stop()
     console.log(`restart under load: ${summary}`)
-    expect(failures).toEqual([])
+    expect(failures, platform.log().slice(-3000)).toEqual([])
     expect(answered).toBeGreaterThan(200)
   })
 })
@@ -63,7 +63,7 @@ test('a restart takes up an updated installation, and fails no request', async (
   await orderByApi()
   await untilReplaced(before)
   const { failures } = await load.stop()
-  expect(failures).toEqual([])
+  expect(failures, platform.log().slice(-3000)).toEqual([])
   expect(statSync(bundle).size).toBeGreaterThanOrEqual(bytesBefore + LARGER_BYTES)
 })
 
@@ -165,7 +165,7 @@ class Traffic {
 
   #callFunction(keepAlive: boolean, path: string): Promise<void> {
     const host = `steady.localhost:${this.#platform.port}`
-    return this.#repeat(keepAlive, async (caller, n) => {
+    return this.#repeat(`${keepAlive ? 'kept' : 'fresh'} ${path}`, keepAlive, async (caller, n) => {
       const method = n % 2 ? 'POST' : 'GET'
       const body = n % 2 ? `body ${n}` : ''
       const answer = await caller.call(host, path, { method, ...(body && { body }) })
@@ -175,21 +175,25 @@ class Traffic {
 
   #callApi(): Promise<void> {
     const headers = { authorization: `Bearer ${this.#platform.token}` }
-    return this.#repeat(true, async caller => {
+    return this.#repeat('the API', true, async caller => {
       const answer = await caller.call('localhost', '/client/v4/accounts', { headers })
       return [answer, answer.text.includes('"success":true')]
     })
   }
 
   async #repeat(
+    what: string,
     keepAlive: boolean,
     call: (caller: Caller, n: number) => Promise<[Answer, boolean]>,
   ): Promise<void> {
     const caller = new Caller({ port: this.#platform.port }, { keepAlive })
     for (let n = 0; !this.#isOver; n++) {
       const [{ status, text, ms }, isRight] = await call(caller, n)
-      if (status !== 200 || !isRight) this.#failures.push(`request ${n}: ${status} ${text.slice(0, 200)}`)
-      else this.#times.push(ms)
+      if (status === 200 && isRight) this.#times.push(ms)
+      else {
+        const sent = new Date(Date.now() - ms).toISOString()
+        this.#failures.push(`${sent} ${what}, request ${n}: ${status} ${text.slice(0, 200)}`)
+      }
       await delay(5)
     }
     caller.close()

@@ -88,12 +88,19 @@ export class TestEdges {
     await edge.exited
   }
 
-  /** Ends an edge in good order; resolves when the rescue has nothing more to wait for. */
+  /** Ends an edge in good order, or by SIGKILL when the time is up; resolves when it is gone. */
   async drain(edge: TestEdge, timeoutMs: number): Promise<void> {
     this.#live.splice(this.#live.indexOf(edge), 1)
     using memory = ProcessMemory.open(edge.pid)
+    const late = new AbortController()
+    const timer = setTimeout(() => {
+      process.kill(edge.pid, 'SIGKILL')
+      late.abort()
+    }, timeoutMs)
     const { pid, board, health } = edge
-    await this.rescue.drain({ pid, board, memory, healthSocket: health }, AbortSignal.timeout(timeoutMs))
+    await this.rescue.drain({ pid, board, memory, healthSocket: health }, late.signal)
+    await edge.exited
+    clearTimeout(timer)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,6 +6,21 @@ import type { Target } from './case.ts'
 
 const answering = (got: string): Answer => ({ got, ms: 0 })
 
+/** Runs its cron, calls it, has it evict itself; gives how that ended. */
+export async function runAndEvict({ arena: { hostile }, script, get }: Target): Promise<Answer> {
+  const startedAtMs = performance.now()
+  const cron = await hostile.v1('POST', `/accounts/${hostile.accountId}/scripts/${script}/cron`, {})
+  // It says which isolate it is.
+  const { got } = await get('/!')
+  let later = got
+  for (let tries = 0; tries < 20; tries++) {
+    await delay(25)
+    later = (await get()).got
+  }
+  const end = later === got || !later.startsWith('200 0.') ? `not evicted: ${later}` : 'evicted'
+  return { got: `${cron.status}; ${got.slice(0, 3)}; ${end}`, ms: performance.now() - startedAtMs }
+}
+
 /** Paths of private sockets, and of what the supervisor asks and tells. */
 const PRIVATE_PATHS = [
   '/strikes',

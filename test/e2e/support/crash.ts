@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Caller } from './caller.ts'
 import { Callers } from './crash-callers.ts'
-import { type Acknowledged, Load } from './crash-load.ts'
+import { Checks } from './crash-checks.ts'
+import { type Acknowledged, Ledger } from './crash-ledger.ts'
+import { Load } from './crash-load.ts'
+import { measureRecovery, type Recovery, readWait, waitForEnd, waitForOrder } from './crash-recovery.ts'
 import { Verdicts } from './crash-verdicts.ts'
 import { edgesOf } from './edges.ts'
 import { type RunningPlatform, startPlatform } from './platform.ts'
-import { findProcesses } from './process-table.ts'
 import { createRandom, quantile } from './random.ts'
 
 /** What is killed: the process for state, one of the edges, all of them at once, or the supervisor. */
@@ -38,17 +39,13 @@ export interface CrashReport {
   readonly violations: string[]
 }
 
-interface Round {
+interface Round extends Recovery {
   readonly victim: Victim
-  readonly functionMs: number
-  readonly apiMs: number
-  readonly wholeMs: number
   /** What the supervisor waited before the start, beyond its usual 50 ms. */
   readonly waitedMs: number
 }
 
 const ANSWER_MS = { state: 1000, edge: 1000, edges: 1000, supervisor: 2000 } as const
-const GIVE_UP_MS = 20_000
 
 /**
  * Kills processes with SIGKILL at random moments while requests, deploys, KV writes, secrets and a cron stream in;
@@ -67,7 +64,9 @@ export async function crash({
   let platform = await startPlatform('start', { dataDir, env })
   const { port } = platform
   const verdicts = new Verdicts()
-  const load = new Load(() => platform, verdicts)
+  const ledger = new Ledger()
+  const load = new Load(() => platform, verdicts, ledger)
+  const checks = new Checks(() => platform, verdicts, ledger)
   const callers = new Callers(() => platform, verdicts)
   const rounds: Round[] = []
   try {
@@ -82,7 +81,7 @@ export async function crash({
       const killedAtMs = performance.now()
       const restarted = kill(victim, platform, random())
       // The successor listens at the same place, so it can be asked before the old handle is replaced.
-      const back = measureBack(platform, victim, old)
+      const back = measureRecovery(platform, victim, old)
       if (restarted === 'supervisor') {
         await platform.kill9()
         platform = await startPlatform('start', { dataDir, port, env })
@@ -100,12 +99,12 @@ export async function crash({
       verdicts.judge(when, { victim, fromMs: killedAtMs, toMs: killedAtMs + times.wholeMs })
       const left = await waitForOrder(platform, dataDir, processes, restarted === 'supervisor' ? old : {})
       if (left) verdicts.blame(when, left)
-      await load.check(when)
+      await checks.newest(when)
       log(
-        `${when}: ${JSON.stringify(times)}, ${JSON.stringify(load.acknowledged())}, ${verdicts.violations.length} violations`,
+        `${when}: ${JSON.stringify(times)}, ${JSON.stringify(ledger.acknowledged())}, ${verdicts.violations.length} violations`,
       )
     }
-    await load.checkEverything()
+    await checks.everything()
     await callers.stop()
     verdicts.judge('at the end')
   } finally {
@@ -119,7 +118,7 @@ export async function crash({
   return {
     kills: byVictim(victim => rounds.filter(round => round.victim === victim).length),
     back: byVictim(victim => describeBack(rounds.filter(round => round.victim === victim))),
-    acknowledged: load.acknowledged(),
+    acknowledged: ledger.acknowledged(),
     answered: callers.answered,
     met: byVictim(victim => verdicts.metDuring(victim)),
     violations: verdicts.violations,
@@ -143,89 +142,6 @@ function kill(victim: Victim, platform: RunningPlatform, random: number): Victim
     if (pid !== undefined) process.kill(pid, 'SIGKILL')
   }
   return victim
-}
-
-/** Milliseconds from now until a function, the API, and every edge by itself answer again. */
-async function measureBack(
-  platform: RunningPlatform,
-  victim: Victim,
-  old: Readonly<Record<string, number>>,
-): Promise<Pick<Round, 'functionMs' | 'apiMs' | 'wholeMs'>> {
-  const { port, token, dataDir } = platform
-  const startedAtMs = performance.now()
-  const host = `steady-0.localhost:${port}`
-  const headers = { authorization: `Bearer ${token}` }
-  const replaced = Object.entries(old).filter(([name]) => victim !== 'state' || name === 'state')
-  const until = async (
-    ask: (caller: Caller) => Promise<boolean>,
-    to: ConstructorParameters<typeof Caller>[0],
-  ) => {
-    while (performance.now() - startedAtMs < GIVE_UP_MS) {
-      if (await ask(new Caller(to, { keepAlive: false, giveUpMs: 1000 }))) break
-      await delay(5)
-    }
-    return Math.round(performance.now() - startedAtMs)
-  }
-  const asksApi = async (caller: Caller) =>
-    (await caller.call('localhost', '/client/v4/accounts', { headers })).status === 200
-  const asksFunction = async (caller: Caller) => (await caller.call(host)).status === 200
-  // A killed process answers nobody; one that was only stopped, or is about to be, might.
-  const isReplaced = async () => {
-    const now = platform.processes()
-    return replaced.some(([name, pid]) => now[name] !== undefined && now[name] !== pid)
-  }
-  // The supervisor's death takes the others along, a few milliseconds later: until then they answer.
-  const replacedMs = until(isReplaced, { port })
-  if (victim === 'supervisor') await replacedMs
-  const [functionMs, apiMs, ...others] = await Promise.all([
-    until(asksFunction, { port }),
-    until(asksApi, { port }),
-    replacedMs,
-    ...Object.keys(old)
-      .filter(name => name !== 'state')
-      .map(name => until(asksFunction, { socketPath: join(dataDir, 'run', `${name}.front`) })),
-  ])
-  return { functionMs, apiMs, wholeMs: Math.max(functionMs, apiMs, ...others) }
-}
-
-/** A process that keeps ending is started after a growing wait, which its supervisor says. */
-function readWait(log: string): number {
-  const waits = [...log.matchAll(/starting it again in (\d+) ms/g)].map(([, ms]) => Number(ms))
-  return Math.max(0, ...waits.map(ms => ms - 50))
-}
-
-/** Waits until what runs is what the supervisor notes, and nothing else; says what is wrong if that takes long. */
-async function waitForOrder(
-  platform: RunningPlatform,
-  dataDir: string,
-  processes: number,
-  gone: Readonly<Record<string, number>>,
-): Promise<string | undefined> {
-  const endMs = performance.now() + 1000
-  const old = new Set(Object.values(gone))
-  for (;;) {
-    const noted = new Set(Object.values(platform.processes()))
-    const running = findProcesses(dataDir).filter(({ command }) => command.includes(' serve '))
-    const isInOrder =
-      noted.size === processes &&
-      running.length === processes &&
-      running.every(({ pid }) => noted.has(pid) && !old.has(pid))
-    if (isInOrder) return undefined
-    if (performance.now() > endMs) {
-      const commands = running.map(({ pid, command }) => `${pid} ${command}`).join('; ')
-      return `noted: ${JSON.stringify(platform.processes())}, running: ${commands}`
-    }
-    await delay(10)
-  }
-}
-
-async function waitForEnd(dataDir: string): Promise<string[]> {
-  const endMs = performance.now() + 1000
-  for (;;) {
-    const left = findProcesses(dataDir)
-    if (left.length === 0 || performance.now() > endMs) return left.map(({ command }) => command)
-    await delay(10)
-  }
 }
 
 function byVictim<T>(make: (victim: Victim) => T): Record<Victim, T> {

@@ -4,6 +4,7 @@ import {
   claimAddresses,
   claimAddressWhenHandedOver,
   knockOnPrivateDoors,
+  runAndEvict,
   uploadReservedNames,
 } from '../intrusions.ts'
 
@@ -30,21 +31,18 @@ export const INTRUSION_CASES: readonly HostileCase[] = [
       Reflect.apply = Reflect.ownKeys = Object.freeze = Object.keys = JSON.stringify = JSON.parse = endless
       globalThis.setTimeout = globalThis.queueMicrotask = endless
       globalThis.Response = globalThis.Request = globalThis.Headers = class { constructor() { endless() } }
+      let id
       export default {
-        fetch() { return new original('still here') },
+        async fetch(request, env, ctx) {
+          id ??= Math.random()
+          if (ctx.exports.SkerryHarness && request.url[request.url.length - 1] === '!') await ctx.exports.SkerryHarness.evict()
+          return new original(id)
+        },
         scheduled() {},
       }`,
-    attack: async target => {
-      const cron = await target.arena.hostile.v1(
-        'POST',
-        `/accounts/${target.arena.hostile.accountId}/scripts/built-ins/cron`,
-        {},
-      )
-      const { got, ms } = await target.get()
-      return { got: `${cron.status} ${got}`, ms }
-    },
-    answer: /^200 200 still here$/,
-    answerWithinMs: 1500,
+    attack: runAndEvict,
+    answer: /^200; 200; evicted$/,
+    answerWithinMs: 3000,
   },
   {
     name: 'own-harness',

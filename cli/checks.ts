@@ -6,7 +6,9 @@ import { promisify } from 'node:util'
 import { messageOf, systemCodeOf } from '../host/failure.ts'
 import { probeHealth } from '../host/health.ts'
 import { readLockOwner } from '../host/lock.ts'
+import { canLook } from '../host/look.ts'
 import type { HostOptions } from '../host/options.ts'
+import { canRescue } from '../host/system-calls.ts'
 import { findWorkerd } from '../host/workerd.ts'
 
 /** What a check found. */
@@ -112,6 +114,16 @@ export const checkDisk: Check = ({ dataDir }) => {
   return { name: 'disk', ok, found, ...(!ok && { fix }) }
 }
 
+/** What a function that hangs is contained with: the platform runs without it, less well. */
+export const checkContainment: Check = () => {
+  const name = 'containment'
+  const problem = canLook() ?? canRescue()
+  if (problem === undefined) return { name, ok: true, found: 'functions that hang can be named' }
+  const fix =
+    'The platform runs, but a function that hangs is not blamed, or its process loses its connections.'
+  return { name, ok: false, found: problem, fix }
+}
+
 /** Every check, in the order of their report. */
 export const CHECKS: readonly Check[] = [
   checkNode,
@@ -120,6 +132,7 @@ export const CHECKS: readonly Check[] = [
   checkDataDir,
   checkClock,
   checkDisk,
+  checkContainment,
 ]
 
 /** The directory itself, or the nearest parent that exists. */

@@ -57,11 +57,21 @@ export function takeConnections(pid: number, port: number): Connection[] {
 export function stopProcess(pid: number): void {
   process.kill(pid, 'SIGSTOP')
   for (const endMs = performance.now() + STOP_MS; performance.now() < endMs; ) {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The state follows the program's name, which may hold anything but ends with the last parenthesis.
-    if (stat[stat.lastIndexOf(')') + 2] === 'T') return
+    if (readState(pid) === 'T') return
   }
   throw new Error(`process ${pid} did not stop within ${STOP_MS} ms`)
+}
+
+/**
+ * The state of a process's main thread, as in proc_pid_stat(5): `R` it has something to do, `S` it waits, `T` it
+ * is stopped.
+ *
+ * @throws ENOENT or ESRCH if it is gone
+ */
+export function readState(pid: number): string | undefined {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  // The state follows the program's name, which may hold anything but ends with the last parenthesis.
+  return stat[stat.lastIndexOf(')') + 2]
 }
 
 const STOP_MS = 50

@@ -9,7 +9,7 @@ import {
   readBoard,
   type Use,
 } from './captured.ts'
-import { type Connection, listSockets, stopProcess, takeConnections } from './connections.ts'
+import { type Connection, listSockets, readState, stopProcess, takeConnections } from './connections.ts'
 import { messageOf } from './failure.ts'
 import { canRescue } from './system-calls.ts'
 
@@ -45,10 +45,14 @@ export interface Serving {
 const PREPARE_MS = 100
 /** A stop lasts until no request has come for so long and all are answered … */
 const QUIET_MS = 20
+/** … or for so long, while there are connections that were busy lately: their clients are about to ask … */
+const BUSY_QUIET_MS = 100
+const LATELY_MS = 200
 /** … but all together no longer than this: others wait for what the process has begun. */
 const MAX_STOPPED_MS = 1500
-/** How long it may go on between two stops: long enough to answer, hardly long enough to accept. */
+/** Between two stops it may go on until it has nothing to do: hardly long enough to accept, unless it is busy. */
 const STEP_MS = 2
+const MAX_STEP_MS = 50
 /** While it has something to answer, that often in a row nothing must happen: else it could do so at SIGTERM. */
 const CALM_STEPS = 8
 const POLL_MS = 5
@@ -117,11 +121,19 @@ async function leadClientsAway(
   let calmSteps = 0
   let last: Stop | undefined
   for (;;) {
-    stopProcess(pid)
     const startedAtMs = performance.now()
+    let connections: Connection[]
+    try {
+      stopProcess(pid)
+      connections = takeConnections(pid, port)
+    } catch (error) {
+      // It has ended meanwhile.
+      if (last) return last
+      throw error
+    }
     const board = readBoard(place, memory)
     const maxMs = MAX_STOPPED_MS - stoppedMs
-    const stop = await serveWhileStopped(takeConnections(pid, port), board, maxMs, signal, actions)
+    const stop = await serveWhileStopped(connections, board, maxMs, signal, actions)
     stoppedMs += performance.now() - startedAtMs
     for (const { connection } of last?.begun ?? []) connection.close()
     const isCalm = stop.served === 0 && last !== undefined && isSame(stop.bytes, last.bytes)
@@ -129,8 +141,17 @@ async function leadClientsAway(
     if (calmSteps >= (stop.begun.length > 0 ? CALM_STEPS : 1)) return stop
     if (stoppedMs >= MAX_STOPPED_MS || signal.aborted) return stop
     last = stop
-    send(pid, 'SIGCONT')
-    await delay(STEP_MS, undefined, { signal }).catch(() => {})
+    // Should it end now, the next stop shows that.
+    await letRun(pid).catch(() => {})
+  }
+}
+
+/** Lets the process go on until it waits again: where others want the processor too, that takes longer. */
+async function letRun(pid: number): Promise<void> {
+  send(pid, 'SIGCONT')
+  for (const endMs = performance.now() + MAX_STEP_MS; performance.now() < endMs; ) {
+    await delay(STEP_MS)
+    if (readState(pid) !== 'R') return
   }
 }
 
@@ -148,6 +169,7 @@ async function serveWhileStopped(
   const bytes = new Map(connections.map(connection => [connection.inode, countBytes(connection)]))
   const begun = connections.filter(connection => HAS_BEGUN.has(judge(connection, board).use))
   let idle = connections.filter(connection => !begun.includes(connection))
+  const busy = new Set(idle.filter(connection => connection.info().quietMs < LATELY_MS))
   const serving = new Set<Serving>()
   let served = 0
   const startedAtMs = performance.now()
@@ -162,7 +184,8 @@ async function serveWhileStopped(
     }
     const nowMs = performance.now()
     if (serving.size > 0) quietSinceMs = nowMs
-    if (nowMs - quietSinceMs >= QUIET_MS || nowMs - startedAtMs >= maxMs) break
+    const enoughMs = idle.some(connection => busy.has(connection)) ? BUSY_QUIET_MS : QUIET_MS
+    if (nowMs - quietSinceMs >= enoughMs || nowMs - startedAtMs >= maxMs) break
     await delay(POLL_MS)
   }
   for (const service of serving) service.dropIncomplete()

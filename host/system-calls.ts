@@ -14,6 +14,8 @@ export interface TcpInfo {
   readonly bytesReceived: number
   /** Sent at all, acknowledged or not. */
   readonly bytesSent: number
+  /** Milliseconds since something was sent, or since the connection was made. */
+  readonly quietMs: number
 }
 
 /** States of a TCP connection, as in linux/tcp.h. */
@@ -68,6 +70,7 @@ export function tcpInfo(descriptor: number): TcpInfo {
     // The client's end of the stream counts as one.
     bytesReceived: state === TCP.closeWait ? received - 1 : received,
     bytesSent: Number(info.readBigUInt64LE(BYTES_SENT)),
+    quietMs: info.readUInt32LE(LAST_DATA_SENT),
   }
 }
 
@@ -116,6 +119,7 @@ const TCP_INFO = 11
 const AF_INET = 2
 const AF_INET6 = 10
 /** Offsets in struct tcp_info. */
+const LAST_DATA_SENT = 44
 const BYTES_RECEIVED = 128
 const BYTES_SENT = 200
 

@@ -8,10 +8,12 @@ import { deployHello } from './hello.ts'
 import { listenAddresses, openListener } from './listener.ts'
 import { lockDataDir } from './lock.ts'
 import { createLog, type Log } from './log.ts'
+import { canLook } from './look.ts'
 import { readTotalMemory, resolveMemoryLimits } from './memory-limits.ts'
 import { type HostOptions, toLocalUrl } from './options.ts'
 import { killOrphans } from './process-record.ts'
 import { waitForStopSignal } from './signals.ts'
+import { canRescue } from './system-calls.ts'
 import { describeProcesses, STORAGE_DIRS } from './topology.ts'
 
 /** What is part of the installation, not of the operator's choice. */
@@ -92,12 +94,21 @@ export async function runUp(options: HostOptions, installation = INSTALLATION): 
     },
   )
   if (first === 'ready') {
+    warnOfGaps(log)
     console.log(`ready ${url}`)
     await greet(options, installation, secrets, url, localUrl, log)
     await stopSignal.first
   }
   stopSignal.onAgain(() => fleet.kill())
   await fleet.stop()
+}
+
+/** Says what this system doesn't let us do about functions that hang. */
+function warnOfGaps(log: Log): void {
+  const blind = canLook()
+  if (blind) log(`warning: functions that hang can't be named here, and get no strikes: ${blind}`)
+  const lossy = canRescue()
+  if (lossy) log(`warning: connections of a process that hangs are lost with it: ${lossy}`)
 }
 
 /** The run directory itself, unless its path is too long for a Unix socket (108 bytes with its end). */

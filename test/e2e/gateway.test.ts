@@ -50,17 +50,6 @@ export default {
   },
 }`
 
-/** Its requests wait until one comes that lets them go. */
-const CROWD = `
-const { promise: released, resolve: release } = Promise.withResolvers()
-export default {
-  async fetch(request) {
-    if (new URL(request.url).pathname === '/release') release()
-    await Promise.race([released, scheduler.wait(20_000)])
-    return new Response('done')
-  },
-}`
-
 interface Hanging {
   readonly response: Response
   readonly tookMs: number
@@ -252,32 +241,6 @@ describe.each(hosts)('the gateway of `npm $kind`', platform => {
     expect([atLimit.status, await atLimit.text()]).toEqual([200, String(limit)])
     const over = await call('/count', { method: 'POST', body: bodyOf(limit + 1) })
     expect([over.status, await over.text()]).toEqual([413, expect.stringContaining('ERR_BODY_TOO_LARGE')])
-  })
-
-  test('takes 100 requests of a function at a time, and asks the rest to come later', async () => {
-    await platform.upload('crowd', CROWD)
-    const bindings = [{ type: 'service', name: 'CROWD', service: 'crowd' }]
-    // A call through a binding takes no place at the gateway.
-    await platform.upload(
-      'releaser',
-      'export default { fetch: (request, env) => env.CROWD.fetch(request) }',
-      { bindings },
-    )
-    const refused: Response[] = []
-    const everyone = Array.from({ length: 105 }, async () => {
-      const response = await platform.call('crowd', '/wait')
-      if (response.status !== 200) refused.push(response)
-    })
-    await expect.poll(() => refused.length, { timeout: 10_000 }).toBe(5)
-    for (const response of refused) {
-      expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1'])
-      expect(await response.json()).toMatchObject({ code: 'ERR_CONCURRENCY_LIMIT' })
-    }
-    expect(await platform.read('gate', '/'), 'other functions are not concerned').toBe('hello')
-    expect(await platform.read('releaser', '/release')).toBe('done')
-    await Promise.all(everyone)
-    expect(refused, 'the hundred inside were all served').toHaveLength(5)
-    expect(await platform.read('crowd', '/again'), 'their places are free again').toBe('done')
   })
 
   test('gives up on a function that has not answered within 30 seconds', async () => {

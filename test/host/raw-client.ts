@@ -10,6 +10,8 @@ export interface Answer {
 
 /** One connection of a client that sends exactly what it is told. */
 export class RawClient {
+  /** `address:port` of this end. */
+  readonly address: string
   readonly #socket: Socket
   #text = ''
   #isEnded = false
@@ -17,6 +19,7 @@ export class RawClient {
 
   private constructor(socket: Socket) {
     this.#socket = socket
+    this.address = `${socket.localAddress}:${socket.localPort}`
     const wake = () => {
       this.#wake.resolve()
       this.#wake = Promise.withResolvers()
@@ -36,11 +39,6 @@ export class RawClient {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     await once(socket, 'connect')
     return new RawClient(socket)
-  }
-
-  /** `address:port` of this end. */
-  get address(): string {
-    return `${this.#socket.localAddress}:${this.#socket.localPort}`
   }
 
   /** What has come and no `answer` took. */

@@ -1,4 +1,5 @@
 import { html, raw } from 'hono/html'
+import type { ProcessStatus } from '../../../src/core/processes.ts'
 import { SCRIPT, STYLE } from './first-page-style.ts'
 import type { AccountOverview, Overview, ScriptOverview, Viewer } from './overview.ts'
 
@@ -34,6 +35,7 @@ have; nothing in your project changes.</p>
 </div>
 <div class="columns${viewer ? ' mine' : ''}">
 ${viewer ? renderFunctions(viewer) : ''}
+${viewer?.processes.length ? renderProcesses(viewer.processes) : ''}
 ${renderWrangler(overview)}
 ${viewer ? '' : renderSignIn(problem)}
 </div>
@@ -119,6 +121,35 @@ function renderScript({ name, url, routes, modifiedOn, quarantine }: ScriptOverv
 function renderQuarantine(name: string, { reason, until }: NonNullable<ScriptOverview['quarantine']>): Html {
   return html`<p class="held"><strong>In quarantine</strong> until ${renderTime(until)}: ${reason}. A corrected
 version ends it, or <code>npx skerry script release ${name}</code></p>`
+}
+
+function renderProcesses(processes: readonly ProcessStatus[]): Html {
+  return html`<section class="card" aria-labelledby="processes">
+<h2 id="processes">Processes</h2>
+<ul>${processes.map(renderProcess)}</ul>
+<p class="hint">As of this page’s loading: <code>npx skerry status</code></p>
+</section>`
+}
+
+function renderProcess({
+  name,
+  state,
+  started_on,
+  rss_bytes,
+  isolates,
+  restarts,
+  last_end,
+}: ProcessStatus): Html {
+  const facts = [
+    state,
+    ...(rss_bytes === null ? [] : [`${Math.round(rss_bytes / 1024 / 1024)} MB`]),
+    ...(isolates === null ? [] : [isolates === 1 ? '1 isolate' : `${isolates} isolates`]),
+    restarts === 1 ? '1 restart' : `${restarts} restarts`,
+  ]
+  return html`<li><strong>${name}</strong><div>${facts.join(', ')}</div>
+${started_on ? html`<div>since ${renderTime(started_on)}</div>` : ''}${
+  last_end ? html`<p class="held">Ended ${renderTime(last_end.at)}: it ${last_end.reason}</p>` : ''
+}</li>`
 }
 
 function renderTime(iso: string): Html {

@@ -1,4 +1,6 @@
 import type { Context } from 'hono'
+import type { ProcessStatus } from '../../../src/core/processes.ts'
+import { latestProcesses } from '../../../src/observe/processes.ts'
 import { type AccountRecord, workersDomain } from '../../../src/registry/accounts.ts'
 import type { Authentication } from '../../../src/registry/directory.ts'
 import type { QuarantineRecord } from '../../../src/registry/strikes.ts'
@@ -25,6 +27,8 @@ export interface Viewer {
   readonly tokenName: string
   readonly role: string
   readonly accounts: readonly AccountOverview[]
+  /** Of the whole platform's admins only; empty where no supervisor runs it. */
+  readonly processes: readonly ProcessStatus[]
 }
 
 /** An account and what is deployed in it. */
@@ -90,6 +94,7 @@ async function toViewer(c: Context<Api>, { token, accounts }: Authentication): P
     tokenName: token.name,
     role: token.role,
     accounts: await Promise.all(shown.map(account => readAccount(c, account))),
+    processes: token.role === 'admin' && !token.account_id ? (latestProcesses()?.processes ?? []) : [],
   }
 }
 

@@ -223,6 +223,6 @@ test('skerry doctor finds a data directory that others can read, and says what t
 
 test('skerry doctor is content with a fresh directory', async () => {
   const { code, stdout } = await skerry(['doctor'], { SKERRY_PORT: '0' })
-  expect(stdout.match(/^ok /gm)).toHaveLength(6)
+  expect(stdout.match(/^ok /gm)).toHaveLength(7)
   expect(code).toBe(0)
 })

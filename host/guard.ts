@@ -1,4 +1,4 @@
-import type { IsolateOwner } from '../src/core/isolate-id.ts'
+import { type IsolateOwner, isProbe, PROBE_PREFIX } from '../src/core/isolate-id.ts'
 import { LIMITS } from '../src/core/limits.ts'
 import type { HealthReport } from '../src/core/processes.ts'
 import { messageOf } from './failure.ts'
@@ -155,7 +155,7 @@ export class Guard {
   }
 
   #strike({ kind, owner, detail }: Blame): void {
-    if (owner === UNNAMED) return
+    if (isProbe(owner)) return
     const { accountId, script, digest } = owner
     void this.#options.strikes.post({
       ...{ accountId, script, digest, kind, detail },
@@ -177,17 +177,17 @@ export class Guard {
   }
 }
 
-/** Code that is being checked before it is anybody's: held to a function's limit, but nobody's strike. */
-const UNNAMED: IsolateOwner = { accountId: '', script: '', turnMs: LIMITS.turnMs, digest: '' }
+/** An isolate of the loader without a name of ours: code that is being checked. */
+const UNNAMED: IsolateOwner = { accountId: '', script: '', turnMs: LIMITS.turnMs, digest: PROBE_PREFIX }
 
 function describeBlamed(blame: Blame | undefined): string {
   if (!blame) return ''
-  if (blame.owner === UNNAMED) return ': code that was being uploaded'
+  if (isProbe(blame.owner)) return `: code that was being uploaded as "${blame.owner.script}"`
   return `: the function "${blame.owner.script}" of account ${blame.owner.accountId}`
 }
 
 function toRescueBlame(blame: Blame | undefined) {
-  if (!blame || blame.owner === UNNAMED) return { kind: 'lost' as const }
+  if (!blame || isProbe(blame.owner)) return { kind: 'lost' as const }
   const { kind, owner } = blame
   const { accountId, script, turnMs } = owner
   return { kind, accountId, script, ...(kind === 'cpu' && { limit: turnMs }) }

@@ -5,7 +5,7 @@ import { loadWorker, readAhead, readModules } from '../runtime/loader.ts'
 import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
 import { toSkerryError } from './core/errors.ts'
 import type { InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
-import { toIsolateId } from './core/isolate-id.ts'
+import { PROBE_PREFIX, toIsolateId } from './core/isolate-id.ts'
 import { LIMITS } from './core/limits.ts'
 import type { Binding, Program } from './core/manifest.ts'
 import type { EventResult } from './core/outcome.ts'
@@ -31,12 +31,14 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
    * them, but no way out.
    *
    * @param kvPrefixes the prefixes of the account's namespaces, by id
+   * @param turnMs the longest turn of its top level
    */
   async probe(
     owner: InvocationTarget,
     program: Program,
     bindings: readonly Binding[],
     kvPrefixes: Readonly<Record<string, string>>,
+    turnMs: number = LIMITS.turnMs,
   ): Promise<ProbeResult> {
     const modules = await readModules(this.env.CODE, program.modules)
     const scope = {
@@ -57,7 +59,7 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
         bindEnv(bindings, scope),
         null,
         // No version has this digest, so an end of the process is no strike.
-        toIsolateId({ ...owner, turnMs: LIMITS.turnMs, digest: `probe-${crypto.randomUUID()}` }),
+        toIsolateId({ ...owner, turnMs, digest: `${PROBE_PREFIX}${crypto.randomUUID()}` }),
       )
       return await Promise.race([probe, late])
     } finally {

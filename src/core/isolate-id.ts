@@ -40,3 +40,11 @@ export function parseIsolateId(text: string): IsolateOwner | undefined {
 
 const FORM =
   /^([0-9a-f]{32})\/([a-z0-9](?:[a-z0-9_-]*[a-z0-9])?)\/([1-9][0-9]{0,5})\/([A-Za-z0-9._+~-]{1,256})$/
+
+/** What the digest of code begins with that is only being checked: it is no version's. */
+export const PROBE_PREFIX = 'probe-'
+
+/** Whether this is code that is being checked before it is anybody's: what it does is no deployed function's fault. */
+export function isProbe({ digest }: IsolateOwner): boolean {
+  return digest.startsWith(PROBE_PREFIX)
+}

@@ -79,7 +79,8 @@ async function startCode(
   const result = await probeTwice(async () => {
     const carrier = c.req.header(CARRIER_HEADER)
     const edge = await anyEdge(c.env, c.executionCtx.exports as Cloudflare.Exports, carrier)
-    return edge.probe({ accountId: c.var.account.id, script }, metadata.program, opened, prefixes)
+    const owner = { accountId: c.var.account.id, script }
+    return edge.probe(owner, metadata.program, opened, prefixes, metadata.turnMs)
   })
   if (!result.ok) throw new SkerryError('ERR_SCRIPT_STARTUP', result.message)
   const problem = checkHandlers(result.exports)

@@ -52,7 +52,13 @@ export function readBoard(place: BoardPlace | undefined, memory: ReadableMemory)
  */
 export type Use = 'fresh' | 'asking' | 'waiting' | 'unnoted' | 'resting' | 'unclear' | 'closed'
 
-/** Judges a connection by what the kernel counts and what the board says. The board must not be older than the last byte that the process read. */
+/**
+ * Judges a connection by what the kernel counts and what the board says. The board must not be older than the last
+ * byte that the process read.
+ *
+ * One case can't be told: that the process has read a part of a head, on a connection that rested. What is unread
+ * is parsed strictly then, and almost never begins like a request.
+ */
 export function judge(
   connection: Connection,
   board: Board | undefined,

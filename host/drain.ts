@@ -50,9 +50,10 @@ const BUSY_QUIET_MS = 100
 const LATELY_MS = 200
 /** … but all together no longer than this: others wait for what the process has begun. */
 const MAX_STOPPED_MS = 1500
-/** Between two stops it may go on until it has nothing to do: hardly long enough to accept, unless it is busy. */
-const STEP_MS = 2
+/** It may go on between two stops until it has nothing to do, but no longer than this … */
 const MAX_STEP_MS = 50
+/** … of which we watch so much without a pause. */
+const BLOCKING_MS = 3
 /** While it has something to answer, that often in a row nothing must happen: else it could do so at SIGTERM. */
 const CALM_STEPS = 8
 const POLL_MS = 5
@@ -146,12 +147,17 @@ async function leadClientsAway(
   }
 }
 
-/** Lets the process go on until it waits again: where others want the processor too, that takes longer. */
+/**
+ * Lets the process go on until it waits again. Not a moment longer, for who is answered now may ask again at once,
+ * and would never be found between two requests. Where others want the processor too, it takes longer.
+ */
 async function letRun(pid: number): Promise<void> {
   send(pid, 'SIGCONT')
-  for (const endMs = performance.now() + MAX_STEP_MS; performance.now() < endMs; ) {
-    await delay(STEP_MS)
-    if (readState(pid) !== 'R') return
+  const startedAtMs = performance.now()
+  while (readState(pid) === 'R') {
+    const ms = performance.now() - startedAtMs
+    if (ms > MAX_STEP_MS) return
+    if (ms > BLOCKING_MS) await delay(1)
   }
 }
 

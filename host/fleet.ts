@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ProcessOrders, ProcessReport, ProcessStatus } from '../src/core/processes.ts'
 import { toCapnpText, type WorkerdConfig } from './config.ts'
+import { takeConnections } from './connections.ts'
 import { writeFileAtomic } from './data-dir.ts'
 import { Failure, messageOf } from './failure.ts'
 import { Guard } from './guard.ts'
@@ -19,6 +20,7 @@ import { Rescue } from './rescue.ts'
 import { StrikePost } from './strike-post.ts'
 import type { Life, SupervisedProcess } from './supervisor.ts'
 import { Supervisor } from './supervisor.ts'
+import { canRescue } from './system-calls.ts'
 import { openedAs, type ProcessDescription, type SocketPurpose, socketPath } from './topology.ts'
 import { resolveWatchOptions } from './watch-options.ts'
 import { findWorkerd } from './workerd.ts'
@@ -246,7 +248,7 @@ export class Fleet {
     const guard = new Guard(life, {
       name,
       healthSocket: this.#socket(berth.description, 'health'),
-      watch: resolveWatchOptions(role === 'state' ? UNBOUNDED : memory),
+      watch: role === 'state' ? STATE_WATCH : resolveWatchOptions(memory),
       rescue: this.#rescue,
       strikes: this.#strikes,
       log,
@@ -265,20 +267,32 @@ export class Fleet {
       if (!signal.aborted) await once(signal, 'abort')
       return
     }
+    guard?.rest()
+    if (this.#stopping.signal.aborted) return this.#finish(life, signal)
     try {
       using memory = ProcessMemory.open(life.pid)
-      await this.#rescue.drain({ pid: life.pid, memory, board: guard?.board }, signal)
+      const healthSocket = this.#socket(description, 'health')
+      await this.#rescue.drain({ pid: life.pid, memory, board: guard?.board, healthSocket }, signal)
     } catch (error) {
       this.#options.log(`${description.name}: ${messageOf(error)}`)
     }
+  }
+
+  /** When everything ends, there is nobody to hand connections over to: the process finishes what it has begun. */
+  async #finish({ pid }: Life, signal: AbortSignal): Promise<void> {
+    process.kill(pid, 'SIGTERM')
+    const none = canRescue() === undefined ? () => hasNoConnection(pid, this.#options.port) : () => false
+    while (!signal.aborted && !none()) await delay(20)
   }
 
   /** Of edges that answer; those that are late last. */
   #frontSockets(): string[] {
     return this.#berths
       .filter(
-        ({ description, supervisor }) =>
-          description.publicSocket !== undefined && supervisor?.status().state === 'ready',
+        ({ description, supervisor, guard }) =>
+          description.publicSocket !== undefined &&
+          supervisor?.status().state === 'ready' &&
+          !guard?.hasKilled,
       )
       .sort((a, b) => Number(a.guard?.isLate ?? false) - Number(b.guard?.isLate ?? false))
       .map(({ description }) => this.#socket(description, 'front'))
@@ -287,6 +301,12 @@ export class Fleet {
   #socket({ name }: ProcessDescription, purpose: SocketPurpose): string {
     return socketPath(this.#options.socketDir, name, purpose)
   }
+}
+
+function hasNoConnection(pid: number, port: number): boolean {
+  const connections = takeConnections(pid, port)
+  for (const connection of connections) connection.close()
+  return connections.length === 0
 }
 
 /** The paths of a process's Unix sockets. */
@@ -311,8 +331,14 @@ async function leaveDeadSocket(path: string): Promise<void> {
   await new Promise(resolve => server.close(resolve))
 }
 
-/** The state process runs nobody's code, and what it needs it must have. */
-const UNBOUNDED = { softBytes: Number.POSITIVE_INFINITY, hardBytes: Number.POSITIVE_INFINITY }
+/**
+ * The state process runs nobody's code: it is hung when it doesn't answer for far less time than one that may be
+ * busy with functions, and the memory it needs it must have.
+ */
+const STATE_WATCH = resolveWatchOptions(
+  { softBytes: Number.POSITIVE_INFINITY, hardBytes: Number.POSITIVE_INFINITY },
+  { stuckMs: 3000, blindStuckMs: 3000 },
+)
 
 const REPORT_MS = 1000
 

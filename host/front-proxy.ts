@@ -85,6 +85,17 @@ export class FrontProxy {
     response.sendDate = false
     response.shouldKeepAlive = false
     this.#begin(incoming, incoming.socket)
+    // The edge that is asked first may be the one that is being killed. A request that changes nothing is sent twice.
+    const lost = () => respondLost(response, 'The process that took the request over was lost too.')
+    await this.#forward(
+      incoming,
+      response,
+      isRepeatable(incoming) ? () => this.#forward(incoming, response, lost) : lost,
+    )
+  }
+
+  /** @param lost called when the edge is lost before it answers */
+  async #forward(incoming: IncomingMessage, response: ServerResponse, lost: () => void): Promise<void> {
     const front = await this.#connect()
     if (!front) return respondLost(response, NO_FRONT)
     if (response.destroyed) return void front.destroy()
@@ -95,12 +106,16 @@ export class FrontProxy {
       path: incoming.url,
       headers: this.#toEdge(incoming, []),
     })
-    outgoing.on('error', () => respondLost(response, 'The process that took the request over was lost too.'))
+    outgoing.on('error', () => {
+      if (response.headersSent || response.destroyed) response.destroy()
+      else lost()
+    })
     outgoing.on('response', answer => relay(answer, response))
     response.on('close', () => outgoing.destroy())
     // No pipeline: an edge may answer, and stop reading, before it has the whole body.
     incoming.on('error', () => outgoing.destroy())
-    incoming.pipe(outgoing)
+    if (isRepeatable(incoming)) outgoing.end()
+    else incoming.pipe(outgoing)
   }
 
   async #upgrade(incoming: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
@@ -204,6 +219,12 @@ function relay(answer: IncomingMessage, response: ServerResponse): void {
   pipeline(answer, response, error => {
     if (error) response.destroy()
   })
+}
+
+/** It only reads, and is all here: RFC 9110, section 9.2.2. */
+function isRepeatable({ method, headers }: IncomingMessage): boolean {
+  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+  return (method === 'GET' || method === 'HEAD') && !hasBody
 }
 
 /** Other protocols aren't spoken here; a server may ignore such a wish, as workerd does. */

@@ -35,9 +35,11 @@ export class Guard {
   readonly #options: GuardOptions
   readonly #watch: Watch
   readonly #killed = Promise.withResolvers<string | undefined>()
+  readonly #resting = new AbortController()
   #heartbeat: Heartbeat | undefined
   #board: BoardPlace | undefined
   #report: HealthReport | undefined
+  #hasKilled = false
 
   constructor(life: Life, options: GuardOptions) {
     this.#life = life
@@ -60,6 +62,16 @@ export class Guard {
     return this.#watch.isLate
   }
 
+  /** It was killed, though the system may not have said so yet. */
+  get hasKilled(): boolean {
+    return this.#hasKilled
+  }
+
+  /** Leaves the process alone from now on: whoever ends it in good order stops it for moments, which is no hang. */
+  rest(): void {
+    this.#resting.abort()
+  }
+
   /** Watches until `signal`, when the process has ended; resolves to why it was killed, if it was. */
   async run(signal: AbortSignal): Promise<string | undefined> {
     // It has just said that it can serve. Without an answer to begin with, the watch would leave it to its start.
@@ -67,7 +79,7 @@ export class Guard {
     this.#board = this.#findBoard()
     this.#heartbeat = new Heartbeat({
       socketPath: this.#options.healthSocket,
-      signal,
+      signal: AbortSignal.any([signal, this.#resting.signal]),
       // Before the ask: right after an answer, it would mostly be the answering that is seen.
       onBeat: () => this.#readMemory(),
       onAnswer: ({ atMs, body }) => {
@@ -138,6 +150,7 @@ export class Guard {
   #kill(blame: Blame | undefined, why: string): void {
     const { pid } = this.#life
     const { name, rescue, log } = this.#options
+    this.#hasKilled = true
     const who = describeBlamed(blame)
     log(`${name} is ended${who}: ${why}`)
     try {
@@ -145,7 +158,7 @@ export class Guard {
       using memory = ProcessMemory.open(pid)
       const captured = rescue.takeOver(pid, this.#board, memory)
       process.kill(pid, 'SIGKILL')
-      rescue.settle(captured, toRescueBlame(blame))
+      rescue.settle(captured, toRescueBlame(blame, this.#options.watch.softBytes))
     } catch (error) {
       log(`${name}: ${messageOf(error)}`)
       process.kill(pid, 'SIGKILL')
@@ -186,9 +199,9 @@ function describeBlamed(blame: Blame | undefined): string {
   return `: the function "${blame.owner.script}" of account ${blame.owner.accountId}`
 }
 
-function toRescueBlame(blame: Blame | undefined) {
+function toRescueBlame(blame: Blame | undefined, softBytes: number) {
   if (!blame || isProbe(blame.owner)) return { kind: 'lost' as const }
   const { kind, owner } = blame
   const { accountId, script, turnMs } = owner
-  return { kind, accountId, script, ...(kind === 'cpu' && { limit: turnMs }) }
+  return { kind, accountId, script, limit: kind === 'cpu' ? turnMs : softBytes }
 }

@@ -51,7 +51,7 @@ const EMPTY_BYTES = 64 * MIB
 const RESERVED_BYTES = 256 * MIB
 
 /** About 250 isolates of Node compatibility: two edges and state stay below 1.5 GB. */
-const MAX_SOFT_BYTES = 640 * MIB
+const MAX_SOFT_BYTES = 576 * MIB
 /** An idle process and 20 isolates; with less an edge would evict all the time. */
 const MIN_SOFT_BYTES = 128 * MIB
 /** Half a second of the fastest growth. */
@@ -70,9 +70,9 @@ const MIN_SPACE_BYTES = 128 * MIB
  * | ------- | ----- | ------- | -------- | -------- | --------- |
  * | 1 GB    | 1     | 256 MiB | 512 MiB  | 448 MiB  | 1 GiB     |
  * | 1 GB    | 2     | 170 MiB | 341 MiB  | 298 MiB  | 853 MiB   |
- * | 4 GB    | 2     | 640 MiB | 1664 MiB | 1408 MiB | 2176 MiB  |
+ * | 4 GB    | 2     | 576 MiB | 1600 MiB | 1344 MiB | 2112 MiB  |
  * | 4 GB    | 4     | 563 MiB | 1126 MiB | 985 MiB  | 1638 MiB  |
- * | 24 GB   | 2–16  | 640 MiB | 1664 MiB | 1408 MiB | 2176 MiB  |
+ * | 24 GB   | 2–16  | 576 MiB | 1600 MiB | 1344 MiB | 2112 MiB  |
  */
 export function resolveMemoryLimits(totalBytes: number, edges: number): MemoryLimits {
   const forEdges = totalBytes * 0.75 - RESERVED_BYTES

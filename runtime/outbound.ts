@@ -1,5 +1,6 @@
 import { connect } from 'cloudflare:sockets'
 import { WorkerEntrypoint } from 'cloudflare:workers'
+import { breathe } from '../bindings/breath.ts'
 import { SkerryError } from '../src/core/errors.ts'
 import { LIMITS } from '../src/core/limits.ts'
 import type { EdgeEnv } from '../src/env.ts'
@@ -34,6 +35,9 @@ export class Outbound extends WorkerEntrypoint<EdgeEnv, { accountId: string; scr
    * @throws SkerryError ERR_EGRESS_REFUSED, ERR_EGRESS_FAILED, ERR_SUBREQUEST_LIMIT
    */
   override async fetch(request: Request): Promise<Response> {
+    // What is refused, or for a function of this process, needs no I/O: without end, it would keep all from it.
+    const breath = breathe()
+    if (breath) await breath
     const leave = meter.enter(`${this.ctx.props.accountId}/${this.ctx.props.script}`, Date.now())
     try {
       const internal = internalDispatch?.(dropClaims(request), this.env, this.ctx)
@@ -50,6 +54,8 @@ export class Outbound extends WorkerEntrypoint<EdgeEnv, { accountId: string; scr
   override async connect(socket: Socket): Promise<void> {
     const { accountId, script } = this.ctx.props
     try {
+      const breath = breathe()
+      if (breath) await breath
       const leave = meter.enter(`${accountId}/${script}`, Date.now())
       try {
         await connectOutside(socket, this.env)

@@ -1,6 +1,6 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { evictIdle, isolateCounters } from '../runtime/evict.ts'
-import { openBoard, sweepBoard } from './board.ts'
+import { noteBodies, openBoard, sweepBoard } from './board.ts'
 import type { HealthReport } from './core/processes.ts'
 import { keepTable, tableIsFilled } from './edge-table.ts'
 import type { Env } from './env.ts'
@@ -8,7 +8,8 @@ import { directory } from './registry/stubs.ts'
 
 /**
  * Answers the supervisor's heartbeats, on a private socket; 503 until the process can serve. As they come
- * steadily, they also are the clock for an edge's upkeep. `?evict=n` orders that idle isolates be ended.
+ * steadily, they also are the clock for an edge's upkeep. `?evict=n` orders that idle isolates be ended, `?drain` says that
+ * the process is about to be ended in good order.
  */
 export class Health extends WorkerEntrypoint<Env> {
   override async fetch(request: Request): Promise<Response> {
@@ -16,7 +17,9 @@ export class Health extends WorkerEntrypoint<Env> {
     const hasEdge = 'LOADER' in this.env
     // Once: a heartbeat shows how long this process's thread was busy, so it waits for no other process.
     if (hasState) registryAnswers ||= (await directory(this.env).accounts()).length > 0
-    if (hasEdge) this.#keepUp(new URL(request.url).searchParams.get('evict'))
+    const orders = new URL(request.url).searchParams
+    if (hasEdge) this.#keepUp(orders.get('evict'))
+    if (hasEdge && orders.has('drain')) noteBodies()
     const report: HealthReport = {
       ready: (!hasState || registryAnswers) && (!hasEdge || tableIsFilled()),
       ...(hasEdge && { isolates: isolateCounters() }),

@@ -1,4 +1,5 @@
-import { enter, leave } from './board.ts'
+import { toEnvelope } from '../routes/api/cloudflare/envelope.ts'
+import { enter, leave, trackBody } from './board.ts'
 import { LIMITS } from './core/limits.ts'
 import { destinationOf } from './destination.ts'
 import { prepareTable, table } from './edge-table.ts'
@@ -9,16 +10,17 @@ import { createRequestId, respondProblem, toKnownError } from './respond.ts'
 import { askState, CARRIER_HEADER, isAway, stateRole, stateUnavailable } from './roles.ts'
 
 /** Serves a client's request: hosts with something deployed are the data plane, the platform's own hosts the control plane. */
-export async function listen(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+export async function listen(given: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
   let slot: number | undefined
   let response: Response | undefined
   try {
     const filling = prepareTable(env, ctx)
     if (filling) await filling
-    const { url } = request
+    const { url } = given
     const { host, path } = destinationOf(url)
     const match = table.match(host, path)
-    slot = enter(request, match?.target?.hash ?? 0)
+    slot = enter(given, match?.target?.hash ?? 0)
+    const request = trackBody(given, slot)
     if (url.length > LIMITS.urlBytes) response = respondUrlTooLong(url.length)
     else if (match) response = await handleRequest(request, match, env, ctx)
     else if (isPlatformHost(host, env)) response = await handlePlatform(request, env, ctx)
@@ -26,13 +28,13 @@ export async function listen(request: Request, env: Env, ctx: ExecutionContext):
   } catch (error) {
     const requestId = createRequestId()
     const known = toKnownError(isAway(error) ? stateUnavailable(error) : error, requestId)
-    response = respondProblem(known, requestId, known.code === 'ERR_STATE_UNAVAILABLE' ? RETRY_SOON : {})
+    // Cloudflare's clients expect its envelope.
+    const isTheirs = destinationOf(given.url).path.startsWith('/client/v4')
+    response = isTheirs ? toEnvelope(known) : respondProblem(known, requestId)
   }
   if (slot !== undefined) leave(slot, response)
   return response
 }
-
-const RETRY_SOON = { 'retry-after': '1' }
 
 /** The control plane is the state role's; what reaches it is held to the same size as everything else. */
 async function handlePlatform(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {

@@ -31,12 +31,13 @@ export async function askState<T>(
 }
 
 /**
- * Repeats a call to the state process (also to its stores) while the process is away, for at most two seconds.
+ * Repeats a call to the state process (also to its stores) while the process is away, for at most `awayMs`, two
+ * seconds if not given.
  *
  * @throws ERR_STATE_UNAVAILABLE after that, and whatever else `call` throws
  */
-export async function repeatWhileAway<T>(call: () => Promise<T>): Promise<T> {
-  const endMs = Date.now() + AWAY_MS
+export async function repeatWhileAway<T>(call: () => Promise<T>, awayMs = AWAY_MS): Promise<T> {
+  const endMs = Date.now() + awayMs
   for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 40)) {
     try {
       return await call()
@@ -90,29 +91,36 @@ export async function anyEdge(
   const edges = edgeRoles(env, exports)
   const [only] = edges
   if (only && edges.length === 1) return only
-  return repeatWhileAway(async () => {
-    let failure: unknown
-    turn = (turn + 1) % edges.length
-    for (let i = 0; i < edges.length; i++) {
-      const index = (turn + i) % edges.length
-      const edge = edges[index] as EdgeStub
-      // One name of them is spare: with two, the carrier is the only edge.
-      if (`edge-${index}` === carrier && edges.length > 2) continue
-      try {
-        await edge.ping()
-        return edge
-      } catch (error) {
-        failure = error
-      }
+  // One name of them is spare: with two, the carrier is the only edge.
+  const others = edges.filter((_, i) => `edge-${i}` !== carrier)
+  const preferred =
+    edges.length > 2 && (await repeatWhileAway(() => firstOf(others), OTHERS_MS).catch(() => {}))
+  return preferred || repeatWhileAway(() => firstOf(edges))
+}
+
+/** The first of them that answers; each call begins with another. Rejects as the last that doesn't. */
+async function firstOf(edges: readonly EdgeStub[]): Promise<EdgeStub> {
+  let failure: unknown
+  turn++
+  for (let i = 0; i < edges.length; i++) {
+    const edge = edges[(turn + i) % edges.length] as EdgeStub
+    try {
+      await edge.ping()
+      return edge
+    } catch (error) {
+      failure = error
     }
-    throw failure
-  })
+  }
+  throw failure
 }
 
 /** The header in which an edge tells the state role by which process a client's request came. */
 export const CARRIER_HEADER = 'skerry-carrier'
 
 let turn = 0
+
+/** An edge is back sooner. */
+const OTHERS_MS = 700
 
 /** Two seconds: a restart takes a tenth of that, but nobody gains by failing early. */
 const AWAY_MS = 2000

@@ -1,5 +1,6 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import type { EdgeEnv } from '../../src/env.ts'
+import { breathe } from '../breath.ts'
 import { HARNESS_ENTRYPOINT, type ServiceProps } from './kind.ts'
 
 /** The deployed isolate of a function; `undefined` when it isn't deployed. Called once a call: cheap, synchronous. */
@@ -49,12 +50,31 @@ export class ServiceEntrypoint extends WorkerEntrypoint<EdgeEnv, ServiceProps> {
     return new Proxy(this, {
       get(self, property) {
         if (typeof property === 'symbol' || property === 'constructor') return Reflect.get(self, property)
-        if (property === 'fetch') return (request: Request) => target().fetch(request)
-        if (HANDLERS.has(property)) return undefined
-        return Reflect.get(target(), property)
+        if (property !== 'fetch' && HANDLERS.has(property)) return undefined
+        const breath = breathe()
+        if (property === 'fetch') {
+          if (breath) return (request: Request) => breath.then(() => target().fetch(request))
+          return (request: Request) => target().fetch(request)
+        }
+        const member = Reflect.get(target(), property)
+        return breath ? delay(member, breath) : member
       },
     })
   }
+}
+
+/** A method or property of a stub, called or read after a breath. Which it is shows only by what is done with it. */
+function delay(member: unknown, breath: Promise<void>): unknown {
+  if (typeof member !== 'function') return member
+  return new Proxy(member, {
+    apply: (method, self, args) => breath.then(() => Reflect.apply(method, self, args)),
+    get(property, name) {
+      const value = Reflect.get(property, name)
+      return name === 'then' && typeof value === 'function'
+        ? (...args: unknown[]) => breath.then(() => Reflect.apply(value, property, args))
+        : value
+    },
+  })
 }
 
 function resolveTarget(env: EdgeEnv, ctx: ExecutionContext<ServiceProps>): Fetcher {

@@ -248,7 +248,7 @@ export const LIMIT_TABLE = {
   },
   edgeSoftBytes: {
     group: 'functions',
-    value: 640 * 1024 * 1024,
+    value: 576 * 1024 * 1024,
     unit: 'bytes',
     what: 'Memory of one edge, from which the supervisor looks who takes it: `503 ERR_FUNCTION_MEMORY` for the callers of that function, and a strike; or idle isolates are evicted.',
     enforcedBy: onlySelfHost('supervisor'),
@@ -256,7 +256,7 @@ export const LIMIT_TABLE = {
   },
   edgeHardBytes: {
     group: 'functions',
-    value: 1664 * 1024 * 1024,
+    value: 1600 * 1024 * 1024,
     unit: 'bytes',
     what: 'Memory of one edge, at which the system refuses more and the process ends, with everything in it; another starts.',
     enforcedBy: onlySelfHost('supervisor'),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { service } from '../../bindings/service/kind.ts'
 import type { BindingConfig } from '../../host/config.ts'
@@ -168,10 +169,14 @@ beforeAll(async () => {
 })
 afterAll(() => host?.stop())
 
-describe('ServiceEntrypoint forwards as a static service binding does', () => {
+describe.each([
+  ['at once', 0],
+  ['after a breath', 11],
+])('ServiceEntrypoint forwards %s as a static service binding does', (_when, pauseMs) => {
   test.each(Object.keys(CHECKS))('%s', async name => {
     const query = `/?${encodeURIComponent(name)}`
     const native = JSON.parse(await host.runNative('caller', query))
+    await delay(pauseMs)
     expect(JSON.parse(await host.run('caller', query))).toEqual(native)
     expect(native).toSatisfy((answer: object) => 'result' in answer || 'thrown' in answer)
   })

@@ -11,6 +11,7 @@ test(`after ${KILLS} kills of the platform's processes under load, nothing ackno
   const report = await crash({ kills: KILLS, seed, log: line => lines.push(line) })
   console.log(`crash seed ${seed} (SKERRY_CRASH_SEED=${seed} repeats it): ${JSON.stringify(report, null, 2)}`)
   expect(report.violations, `seed ${seed}\n${lines.join('\n')}`).toEqual([])
+  expect(report.late.length, report.late.join('\n')).toBeLessThanOrEqual(KILLS / 10)
   const { state, edge, edges, supervisor } = report.kills
   expect(state + edge + edges + supervisor).toBe(KILLS)
   // It was under load, or the kills proved nothing.

@@ -13,10 +13,10 @@ const GIB = 1024 * MIB
 test.each([
   { totalGib: 1, edges: 1, soft: 256, hard: 512, heap: 448, data: 1024, isolates: 73 },
   { totalGib: 1, edges: 2, soft: 170, hard: 341, heap: 298, data: 853, isolates: 38 },
-  { totalGib: 4, edges: 2, soft: 640, hard: 1664, heap: 1408, data: 2176, isolates: 228 },
+  { totalGib: 4, edges: 2, soft: 576, hard: 1600, heap: 1344, data: 2112, isolates: 202 },
   { totalGib: 4, edges: 4, soft: 563, hard: 1126, heap: 985, data: 1638, isolates: 197 },
-  { totalGib: 24, edges: 2, soft: 640, hard: 1664, heap: 1408, data: 2176, isolates: 228 },
-  { totalGib: 24, edges: 16, soft: 640, hard: 1664, heap: 1408, data: 2176, isolates: 228 },
+  { totalGib: 24, edges: 2, soft: 576, hard: 1600, heap: 1344, data: 2112, isolates: 202 },
+  { totalGib: 24, edges: 16, soft: 576, hard: 1600, heap: 1344, data: 2112, isolates: 202 },
   { totalGib: 0.5, edges: 1, soft: 128, hard: 256, heap: 224, data: 768, isolates: 21 },
 ])('resolveMemoryLimits() of $totalGib GB and $edges edges', expected => {
   const limits = resolveMemoryLimits(expected.totalGib * GIB, expected.edges)

@@ -5,7 +5,6 @@ import type { Platform } from '../support/client.ts'
 import { type RunningPlatform, startPlatform } from '../support/platform.ts'
 import type { HostileCase } from './case.ts'
 import { NEIGHBOUR, Neighbour } from './neighbour.ts'
-import { readProcesses } from './processes.ts'
 
 /** A platform of its own with two edges, hostile functions in one account and their neighbour in another. */
 export interface Arena {
@@ -18,8 +17,6 @@ export interface Arena {
   readonly neighbourName: string
   /** All scripts, as `account/script`. */
   readonly scripts: readonly string[]
-  /** Of the processes that run now, by name. */
-  processIds(): Promise<Record<string, number | null>>
   /** A script's directory, as `wrangler deploy` wants it. */
   projectOf(script: string, source: HostileCase['source'], config?: object): string
   close(): Promise<void>
@@ -59,10 +56,6 @@ export async function openArena(cases: readonly HostileCase[]): Promise<Arena> {
         .flatMap(({ name, companions = {} }) => [name, ...Object.keys(companions)])
         .map(name => `${hostile.accountId}/${name}`),
     ],
-    processIds: async () => {
-      const processes = (await readProcesses(platform)) ?? []
-      return Object.fromEntries(processes.map(({ name, pid }) => [name, pid]))
-    },
     close: async () => {
       neighbour.stop()
       await platform.stop()

@@ -30,35 +30,31 @@ export const BUDGET = { answerMs: 1000, neighbourP99Ms: 100, recoveryMs: 1000 } 
 
 /** Of each process that is lost: requests of the last moments before the attack, whose heads nobody has noted yet. */
 const MAX_TURNED_AWAY = 4
-const WATCH_MS = 3000
-const QUIET_WATCH_MS = 1500
+const WATCH_MS = 2500
+const QUIET_WATCH_MS = 1200
 const STRIKE_MS = 3000
 const POLL_MS = 20
 
 /** Sets a hostile function off beside its neighbour, and reports. */
 export async function attack(arena: Arena, attacked: HostileCase): Promise<Row> {
   const { name: script, strikes: expected = [], attack: setOff = ({ get }) => get() } = attacked
-  const before = await readStrikes(arena)
-  const processes = await watchProcesses(arena.platform)
+  const culprit = `${arena.hostile.accountId}/${attacked.culprit ?? script}`
+  const before = new Set((await readStrikes(arena)).map(({ id }) => id))
+  const readNew = async (scripts?: readonly string[]) =>
+    (await readStrikes(arena, scripts)).filter(({ id }) => !before.has(id))
+  const processes = watchProcesses(arena.platform)
   let answer: Answer = { got: 'nothing', ms: 0 }
-  let strikes: Strike[] = []
   const strike = async () => {
     answer = await setOff({ arena, script, get: (path, init) => call(arena.hostile, script, path, init) })
     const endMs = performance.now() + STRIKE_MS
-    do strikes = (await readStrikes(arena)).filter(({ id }) => !before.some(known => known.id === id))
-    while (
-      expected.length > 0 &&
-      strikes.length === 0 &&
-      performance.now() < endMs &&
-      (await delay(POLL_MS, true))
-    )
+    const isExpected = async () => expected.length > 0 && (await readNew([culprit])).length === 0
+    while (performance.now() < endMs && (await isExpected())) await delay(POLL_MS)
     await processes.whole()
   }
   const watchMs = attacked.watchMs ?? (expected.length > 0 ? WATCH_MS : QUIET_WATCH_MS)
   const neighbour = await arena.neighbour.during(strike, watchMs)
-  // Blame that comes late is blame, too.
-  strikes = (await readStrikes(arena)).filter(({ id }) => !before.some(known => known.id === id))
-  return { attack: attacked, answer, neighbour, strikes, ...processes.stop() }
+  // Of all scripts, and at the end: blame that comes late is blame, too.
+  return { attack: attacked, answer, neighbour, strikes: await readNew(), ...processes.stop() }
 }
 
 /** Where a row falls short of what is promised, one line each. */
@@ -94,15 +90,24 @@ export function shortcomingsOf({ attack, answer, neighbour, strikes, lost, recov
   return lines
 }
 
-/** The strikes of all scripts. */
-export async function readStrikes({ platform, scripts }: Arena): Promise<Strike[]> {
-  const lists = await Promise.all(
-    scripts.map(async script => {
-      const path = `/accounts/${script.replace('/', '/scripts/')}`
-      const { status, body } = await platform.v1<{ strikes: Omit<Strike, 'script'>[] }>('GET', path)
-      if (status !== 200) throw new Error(`GET ${path} answered ${status}: ${JSON.stringify(body)}`)
-      return body.strikes.map(strike => ({ ...strike, script }))
-    }),
-  )
-  return lists.flat()
+/** The strikes of these scripts; by default of all. */
+export async function readStrikes(arena: Arena, scripts = arena.scripts): Promise<Strike[]> {
+  const all: Strike[] = []
+  // One after the other: they would be a load of their own.
+  for (const script of scripts) {
+    for (const strike of await readScriptStrikes(arena, script)) all.push({ ...strike, script })
+  }
+  return all
+}
+
+async function readScriptStrikes({ platform }: Arena, script: string): Promise<Omit<Strike, 'script'>[]> {
+  const path = `/accounts/${script.replace('/', '/scripts/')}`
+  for (let tries = 1; ; tries++) {
+    const { status, body } = await platform.v1<{ strikes: Omit<Strike, 'script'>[] }>('GET', path)
+    if (status === 200) return body.strikes
+    // Of an edge that is being ended.
+    const isWorthRetrying = status === 503 && tries < 5
+    if (!isWorthRetrying) throw new Error(`GET ${path} answered ${status}: ${JSON.stringify(body)}`)
+    await delay(POLL_MS)
+  }
 }

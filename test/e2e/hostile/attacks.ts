@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { toUploadForm } from '../support/client.ts'
 import type { Answer } from './caller.ts'
 import type { Target } from './case.ts'
 
@@ -44,6 +46,8 @@ export async function readForAWhile({ arena: { hostile }, script }: Target): Pro
   let bytes = 0
   for await (const chunk of response.body as ReadableStream<Uint8Array>) {
     bytes += chunk.byteLength
+    // It is the function that is tried, not this machine's loopback.
+    await delay(1)
     if (performance.now() > startedAtMs + READ_MS) break
   }
   const got = bytes > 1_000_000 ? 'more than a megabyte' : `${bytes} bytes`
@@ -52,7 +56,7 @@ export async function readForAWhile({ arena: { hostile }, script }: Target): Pro
 
 const READ_MS = 2000
 
-/** Sends a request whose head is 16 MB long. */
+/** Sends a request whose head is 1 MB long. */
 export async function sendHugeHeader({ arena: { hostile }, script }: Target): Promise<Answer> {
   const startedAtMs = performance.now()
   const socket = connect(hostile.port, '127.0.0.1')
@@ -63,8 +67,26 @@ export async function sendHugeHeader({ arena: { hostile }, script }: Target): Pr
   // The answer may come, and the connection break, while we are sending.
   socket.on('error', () => {})
   socket.write(`GET / HTTP/1.1\r\nhost: ${script}.${hostile.domain}\r\nconnection: close\r\nx-big: `)
-  socket.end(`${'x'.repeat(16 * 1024 * 1024)}\r\n\r\n`)
+  socket.end(`${'x'.repeat(1024 * 1024)}\r\n\r\n`)
   await once(socket, 'close', { signal: AbortSignal.timeout(GIVE_UP_MS) }).catch(() => {})
   const [, status, body = ''] = /^HTTP\/1\.1 (\d+)[\s\S]*?\r\n\r\n([\s\S]*)$/.exec(answer) ?? []
   return { got: status ? `${status} ${body.slice(0, 60)}` : 'broken', ms: performance.now() - startedAtMs }
+}
+
+/** Uploads a version that loops at its top level, then calls the function. Not by wrangler: it profiles what failed. */
+export async function uploadLoop({ arena: { hostile }, script, get }: Target): Promise<Answer> {
+  const startedAtMs = performance.now()
+  const form = toUploadForm('for (;;);\nexport default { fetch() {} }')
+  const { success, errors } = await hostile.api('PUT', `$A/workers/scripts/${script}`, form)
+  const ms = performance.now() - startedAtMs
+  const isRefused = !success && /exceeded CPU time limit/.test(errors[0]?.message ?? '')
+  const { got } = await get()
+  return { got: `${isRefused ? 'refused' : JSON.stringify(errors)}; ${got}`, ms }
+}
+
+/** So many calls at the same moment, each over a connection of its own. The answer has all that differ. */
+export async function callAtOnce(calls: number, get: Target['get']): Promise<Answer> {
+  const answers = await Promise.all(Array.from({ length: calls }, () => get()))
+  const got = [...new Set(answers.map(answer => answer.got))].sort().join(', ')
+  return { got, ms: Math.max(...answers.map(({ ms }) => ms)) }
 }

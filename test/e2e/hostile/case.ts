@@ -40,6 +40,6 @@ export interface Target {
   readonly script: string
   get(
     path?: string,
-    init?: { method?: string; headers?: Record<string, string>; body?: string },
+    init?: { method?: string; headers?: Record<string, string>; body?: string; signal?: AbortSignal },
   ): Promise<Answer>
 }

@@ -1,42 +1,47 @@
+import { request } from 'node:http'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ProcessStatus } from '../../../src/core/processes.ts'
-import type { Platform } from '../support/client.ts'
+import type { RunningPlatform } from '../support/platform.ts'
 
 /** The processes, while they are watched. */
 export interface ProcessWatch {
-  /** Resolves when all that were there are healthy, or their replacements. */
+  /** Resolves when as many serve as at first. */
   whole(): Promise<void>
   stop(): { lost: number; recoveredMs: number | undefined }
 }
 
-const POLL_MS = 25
-const ASK_MS = 250
+const POLL_MS = 20
+const ASK_MS = 200
 const WHOLE_MS = 5000
 
-/** Looks at the platform's processes every 25 ms. One that is late serves, or is about to be ended. */
-export async function watchProcesses(platform: Platform): Promise<ProcessWatch> {
-  const atFirst = await readProcesses(platform)
-  const count = atFirst?.length ?? 0
-  const known = new Set(atFirst?.map(({ pid }) => pid))
+/**
+ * Asks the platform's processes every 20 ms whether they serve, as the supervisor does: what
+ * `GET /api/v1/processes` says can be a second old.
+ */
+export function watchProcesses(platform: RunningPlatform): ProcessWatch {
+  const known = new Set(Object.values(platform.processes()))
+  const count = known.size
   let isWhole = true
   let lost = 0
   let lostAtMs: number | undefined
   let recoveredMs: number | undefined
   let isOver = false
   const look = async () => {
-    const askedAtMs = performance.now()
-    const processes = await readProcesses(platform)
-    if (!processes) return
-    const pids = new Set(processes.map(({ pid }) => pid))
+    const processes = platform.processes()
+    const pids = new Set(Object.values(processes))
     const gone = [...known].filter(pid => !pids.has(pid))
     lost += gone.length
     for (const pid of gone) known.delete(pid)
     for (const pid of pids) known.add(pid)
-    isWhole = processes.filter(({ state }) => state === 'ready' || state === 'late').length >= count
-    if (gone.length > 0 || !isWhole) lostAtMs ??= askedAtMs
-    if (lostAtMs === undefined) return
+    if (gone.length > 0) {
+      lostAtMs ??= performance.now()
+      recoveredMs = undefined
+    }
+    // One that only is late has not been lost.
+    if (lostAtMs === undefined || recoveredMs !== undefined) return
+    const serving = await Promise.all(Object.keys(processes).map(name => serves(platform, name)))
+    isWhole = serving.filter(Boolean).length >= count
     if (isWhole) recoveredMs ??= performance.now() - lostAtMs
-    else recoveredMs = undefined
   }
   const looking = (async () => {
     for (; !isOver; await delay(POLL_MS)) await look()
@@ -56,16 +61,16 @@ export async function watchProcesses(platform: Platform): Promise<ProcessWatch> 
   }
 }
 
-/** The processes; `undefined` when nobody answers in time. */
-export async function readProcesses(platform: Platform): Promise<ProcessStatus[] | undefined> {
-  const headers = { authorization: `Bearer ${platform.token}` }
-  const signal = AbortSignal.timeout(ASK_MS)
-  try {
-    const host = `127.0.0.1:${platform.port}`
-    const response = await platform.fetch(host, '/api/v1/processes', { headers, signal })
-    if (response.status !== 200) return undefined
-    return ((await response.json()) as { processes: ProcessStatus[] }).processes
-  } catch {
-    return undefined
-  }
+/** Whether the process answers a heartbeat, and that it is ready. */
+function serves({ dataDir }: RunningPlatform, name: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socketPath = join(dataDir, 'run', `${name}.health`)
+    const outgoing = request({ socketPath, agent: false, signal: AbortSignal.timeout(ASK_MS) })
+    outgoing.on('response', incoming => {
+      incoming.resume()
+      resolve(incoming.statusCode === 200)
+    })
+    outgoing.on('error', () => resolve(false))
+    outgoing.end()
+  })
 }

@@ -14,8 +14,12 @@ const codeOf = (n: number) => `export default {
 const WRITER = `export default {
   async fetch(request, env) {
     const key = new URL(request.url).pathname.slice(1)
-    if (request.method === 'PUT') await env.KV.put(key, await request.text())
-    return new Response(await env.KV.get(key))
+    try {
+      if (request.method === 'PUT') await env.KV.put(key, await request.text())
+      return new Response(await env.KV.get(key))
+    } catch (error) {
+      return new Response(error.message, { status: 503, headers: { 'retry-after': '1' } })
+    }
   },
 }`
 const TICKER = `export default {

@@ -248,6 +248,8 @@ export class Fleet {
     const guard = new Guard(life, {
       name,
       healthSocket: this.#socket(berth.description, 'health'),
+      healthSocketAtFirst: openedAs(this.#socket(berth.description, 'health')),
+      runsFunctions: role !== 'state',
       watch: role === 'state' ? STATE_WATCH : resolveWatchOptions(memory),
       rescue: this.#rescue,
       strikes: this.#strikes,
@@ -268,7 +270,7 @@ export class Fleet {
       return
     }
     guard?.rest()
-    if (this.#stopping.signal.aborted) return this.#finish(life, signal)
+    if (this.#stopping.signal.aborted || description.role === 'all') return this.#finish(life, signal)
     try {
       using memory = ProcessMemory.open(life.pid)
       const healthSocket = this.#socket(description, 'health')
@@ -278,7 +280,7 @@ export class Fleet {
     }
   }
 
-  /** When everything ends, there is nobody to hand connections over to: the process finishes what it has begun. */
+  /** Where there is nobody to hand connections over to, the process finishes what it has begun. */
   async #finish({ pid }: Life, signal: AbortSignal): Promise<void> {
     process.kill(pid, 'SIGTERM')
     const none = canRescue() === undefined ? () => hasNoConnection(pid, this.#options.port) : () => false

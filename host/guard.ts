@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { type IsolateOwner, isProbe, PROBE_PREFIX } from '../src/core/isolate-id.ts'
 import { LIMITS } from '../src/core/limits.ts'
 import type { HealthReport } from '../src/core/processes.ts'
+import { countCallers } from './callers.ts'
 import { messageOf } from './failure.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Log } from './log.ts'
@@ -11,13 +13,17 @@ import { type BoardPlace, findBoard, type Rescue } from './rescue.ts'
 import type { StrikePost } from './strike-post.ts'
 import type { Life } from './supervisor.ts'
 import { Watch } from './watch.ts'
-import type { Blame, WatchAction, WatchOptions } from './watch-options.ts'
+import type { Blame, Sight, WatchAction, WatchOptions } from './watch-options.ts'
 
 /** What guarding a process needs. */
 export interface GuardOptions {
   /** The process's name, for the log and in strikes. */
   readonly name: string
+  /** Under its real name, and as the process opens it at first. */
   readonly healthSocket: string
+  readonly healthSocketAtFirst: string
+  /** It can run functions, from the moment it listens: whoever hangs it before its first answer is blamed too. */
+  readonly runsFunctions: boolean
   readonly watch: WatchOptions
   readonly rescue: Rescue
   readonly strikes: StrikePost
@@ -44,7 +50,7 @@ export class Guard {
   constructor(life: Life, options: GuardOptions) {
     this.#life = life
     this.#options = options
-    this.#watch = new Watch({ ...options.watch, canLook: canLook(life.pid) === undefined })
+    this.#watch = new Watch({ ...options.watch, canLook: canLook() === undefined })
   }
 
   /** What the process said of itself last. */
@@ -52,8 +58,9 @@ export class Guard {
     return this.#report
   }
 
-  /** Where its list of requests is, if it could be found. */
+  /** Where its list of requests is, if it can be found. */
   get board(): BoardPlace | undefined {
+    this.#board ??= this.#findBoard()
     return this.#board
   }
 
@@ -74,16 +81,18 @@ export class Guard {
 
   /** Watches until `signal`, when the process has ended; resolves to why it was killed, if it was. */
   async run(signal: AbortSignal): Promise<string | undefined> {
-    // It has just said that it can serve. Without an answer to begin with, the watch would leave it to its start.
-    this.#watch.take({ type: 'answered', atMs: performance.now() })
-    this.#board = this.#findBoard()
+    const { healthSocket, healthSocketAtFirst, runsFunctions } = this.#options
+    // Without an answer to begin with, the watch would leave the process to its start.
+    if (runsFunctions) this.#watch.take({ type: 'answered', atMs: performance.now() })
     this.#heartbeat = new Heartbeat({
-      socketPath: this.#options.healthSocket,
+      socketPath: () => (existsSync(healthSocketAtFirst) ? healthSocketAtFirst : healthSocket),
       signal: AbortSignal.any([signal, this.#resting.signal]),
       // Before the ask: right after an answer, it would mostly be the answering that is seen.
       onBeat: () => this.#readMemory(),
       onAnswer: ({ atMs, body }) => {
         this.#report = body as HealthReport
+        // Ahead, as it takes a while: once for each life.
+        if (this.#report.ready) this.#board ??= this.#findBoard()
         const { isolates } = this.#report
         const ageMs = Date.now() - this.#life.startedAtMs
         const counters = isolates && {
@@ -136,15 +145,30 @@ export class Guard {
 
   #look(): void {
     const atMs = performance.now()
-    const { isolate: named, isolateName, turnKey } = look(this.#life.pid)
+    const { isolate: named, isolateName, turnKey, turns, sincePollMs } = look(this.#life.pid)
     const isolate = named ?? (isolateName?.startsWith(NAME_PREFIX) ? UNNAMED : undefined)
     const threadMs = readProcessStats(this.#life.pid)?.threadMs
     const sight = {
       ...(isolate && { isolate }),
       ...(turnKey !== undefined && { turnKey }),
       ...(threadMs !== undefined && { threadMs }),
+      ...(turns !== undefined && { turns }),
+      ...(sincePollMs !== undefined && { sincePollMs }),
+      ...(isolate && sincePollMs !== undefined && this.#readCallers(isolate, sincePollMs)),
     }
     this.#act(this.#watch.take({ type: 'looked', atMs, sight }))
+  }
+
+  /** Only of a process that may be starving: it takes longer than all the rest of a look. */
+  #readCallers(owner: IsolateOwner, sincePollMs: number): Pick<Sight, 'callers'> {
+    if (!this.#board || sincePollMs < LIMITS.starveMs / 2) return {}
+    try {
+      using memory = ProcessMemory.open(this.#life.pid)
+      const callers = countCallers(owner, this.#board, memory)
+      return callers ? { callers } : {}
+    } catch {
+      return {}
+    }
   }
 
   #kill(blame: Blame | undefined, why: string): void {
@@ -156,7 +180,7 @@ export class Guard {
     try {
       process.kill(pid, 'SIGSTOP')
       using memory = ProcessMemory.open(pid)
-      const captured = rescue.takeOver(pid, this.#board, memory)
+      const captured = rescue.takeOver(pid, this.board, memory)
       process.kill(pid, 'SIGKILL')
       rescue.settle(captured, toRescueBlame(blame, this.#options.watch.softBytes))
     } catch (error) {

@@ -73,16 +73,12 @@ export async function waitUntilReady(
   signal: AbortSignal,
 ): Promise<number | string | undefined> {
   const endMs = performance.now() + deadlineMs
-  for (let unanswered = 0, listens = false; ; ) {
+  for (;;) {
     const answer = await send({ socketPath: openedAs, path: '/' }, 1000)
     if (answer === 200) {
       publish()
       return undefined
     }
-    listens ||= typeof answer === 'number'
-    unanswered = typeof answer === 'number' ? 0 : unanswered + 1
-    // It answered before, so somebody has its thread: clients may come from the moment it listens.
-    if (listens && unanswered > 1) return answer
     if (signal.aborted || performance.now() >= endMs) return answer
     await delay(10)
   }

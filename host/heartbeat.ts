@@ -15,8 +15,8 @@ export interface HeartbeatAnswer {
 
 /** Whom to ask, and whom to tell. */
 export interface HeartbeatOptions {
-  /** The process's private health socket. */
-  readonly socketPath: string
+  /** The path of the process's private health socket, asked for at each connection. */
+  readonly socketPath: () => string
   /** From one ask to the next, if the first is answered by then. Default 50. */
   readonly periodMs?: number
   /** Ends it; nothing is reported after that. */
@@ -86,7 +86,7 @@ export class Heartbeat {
   }
 
   #connect(): Socket {
-    const socket = connect(this.#options.socketPath)
+    const socket = connect(this.#options.socketPath())
     socket.setEncoding('latin1')
     socket.on('data', (text: string) => this.#take(socket, text))
     socket.on('error', error => this.#break(socket, messageOf(error)))

@@ -22,8 +22,8 @@ export interface SupervisedProcess {
   /** Resolves to `undefined` once the process serves, else to what it answered last. */
   waitUntilHealthy(signal: AbortSignal): Promise<number | string | undefined>
   /**
-   * Watches one life of the process, from when it is healthy until `signal`: whatever it finds wrong it kills
-   * itself, and says why. Resolves to `undefined` if it had no reason to.
+   * Watches one life of the process, from its start until `signal`: whatever it finds wrong it kills itself, and
+   * says why. Resolves to `undefined` if it had no reason to.
    */
   guard?(life: Life, signal: AbortSignal): Promise<string | undefined>
   /** To be told that a life has ended by itself, and what it printed last. */
@@ -220,16 +220,17 @@ export class Supervisor {
   /** Notes when the process is healthy and has it watched; kills one that doesn't get there. Says why it was killed. */
   async #watchHealth(child: ChildProcess, life: Life, over: AbortSignal): Promise<string | undefined> {
     this.#wasGuarded = false
+    const guarded = this.#process.guard?.(life, over)
     const answer = await this.#process.waitUntilHealthy(AbortSignal.any([over, this.#stop.signal]))
-    if (over.aborted || this.#stop.signal.aborted) return undefined
-    if (answer !== undefined) {
+    if (answer === undefined && !over.aborted) {
+      this.#healthySinceMs = performance.now()
+      this.#wasReady = true
+      this.#ready.resolve()
+    } else if (!over.aborted && !this.#stop.signal.aborted) {
       child.kill('SIGKILL')
       return `did not become healthy (/healthz: ${answer})`
     }
-    this.#healthySinceMs = performance.now()
-    this.#wasReady = true
-    this.#ready.resolve()
-    const reason = await this.#process.guard?.(life, over)
+    const reason = await guarded
     this.#wasGuarded = reason !== undefined
     return reason
   }

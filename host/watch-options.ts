@@ -1,5 +1,7 @@
 import type { IsolateOwner } from '../src/core/isolate-id.ts'
+import { LIMITS } from '../src/core/limits.ts'
 import type { StrikeKind } from '../src/core/strikes.ts'
+import type { Callers } from './callers.ts'
 import type { MemoryLimits } from './memory-limits.ts'
 
 /** Something seen of a process, at a time of a clock that only goes forward (`performance.now()`). */
@@ -23,6 +25,12 @@ export interface Sight {
   readonly turnKey?: string
   /** CPU time of the thread so far; absent: the turn is judged by time alone. */
   readonly threadMs?: number
+  /** How long the process has not looked for I/O; absent while it waits for some, or where that can't be told. */
+  readonly sincePollMs?: number
+  /** How many turns the isolate has had. */
+  readonly turns?: number
+  /** Whom the isolate's function works for; absent if unknown. Wanted when `sincePollMs` is long. */
+  readonly callers?: Callers
 }
 
 /** What an edge says of itself in a heartbeat's answer. */
@@ -72,6 +80,20 @@ export interface WatchOptions {
   /** Looks can be taken. */
   readonly canLook: boolean
 
+  /** Without a look for I/O for so long, in many short turns, a function can be blamed … */
+  readonly starveMs: number
+  /** … later, for each of its callers that waits, so much … */
+  readonly starveMsPerCaller: number
+  /** … if it had so many turns meanwhile, more for each request on the board and each WebSocket … */
+  readonly starveTurns: number
+  readonly starveTurnsPerRequest: number
+  readonly starveTurnsPerSocket: number
+  /** … and it is in this part of the looks that name a function, of at least so many looks. */
+  readonly starveShare: number
+  readonly starveLooks: number
+  /** The same where several functions are: the process is ended; nobody is blamed if more than one was asked. */
+  readonly starvedMs: number
+
   readonly softBytes: number
   readonly hardBytes: number
   /** Looks that decide who takes memory: the last so many … */
@@ -117,6 +139,18 @@ export function resolveWatchOptions(
     stuckMs: 10_000,
     blindStuckMs: 5000,
     canLook: true,
+    starveMs: LIMITS.starveMs,
+    // A hundred requests are admitted at once: five seconds.
+    starveMsPerCaller: 50,
+    // Beside requests, a breath lets some 200 calls through (bindings/breath.ts).
+    starveTurns: 500,
+    // Measured: one to three.
+    starveTurnsPerRequest: 5,
+    // As many of the smallest messages as buffers hold.
+    starveTurnsPerSocket: 50_000,
+    starveShare: 0.9,
+    starveLooks: 16,
+    starvedMs: 4000,
     softBytes,
     hardBytes,
     memoryLooks: 5,

@@ -1,5 +1,6 @@
 import type { IsolateOwner } from '../src/core/isolate-id.ts'
 import { MemoryWatch } from './memory-watch.ts'
+import { Starvation } from './starvation.ts'
 import type { Blame, IsolateCounters, Sight, WatchAction, WatchEvent, WatchOptions } from './watch-options.ts'
 
 /** A turn that looks have shown. */
@@ -24,6 +25,7 @@ interface Turn {
 export class Watch {
   readonly #options: WatchOptions
   readonly #memory: MemoryWatch
+  readonly #starvation: Starvation
   /** Of the events' clock. */
   #lastEventMs: number | undefined
   /** Time as it was attended: the watch's own clock. */
@@ -39,6 +41,7 @@ export class Watch {
   constructor(options: WatchOptions) {
     this.#options = options
     this.#memory = new MemoryWatch(options)
+    this.#starvation = new Starvation(options)
   }
 
   /** True while heartbeats are late. */
@@ -77,6 +80,7 @@ export class Watch {
         this.#answeredMs = this.#nowMs
         this.#lateForMs = 0
         this.#turn = undefined
+        this.#starvation.end()
         return [...this.#recycle(event.counters), ...this.#decide()]
       case 'waiting':
         this.#lateForMs = event.forMs
@@ -90,16 +94,19 @@ export class Watch {
         return this.#decide()
       case 'looked':
         this.#isLooking = false
-        return this.#look(event.sight)
+        return this.#look(event.sight, event.atMs)
     }
   }
 
-  #look(sight: Sight): WatchAction[] {
+  #look(sight: Sight, atMs: number): WatchAction[] {
     this.#memory.look(sight, this.#nowMs)
     const memoryBlame = this.#memory.blame()
     if (memoryBlame) return [{ type: 'kill', blame: memoryBlame, why: memoryBlame.detail }]
     const cpuBlame = this.#blameForTurn(sight)
     if (cpuBlame) return [{ type: 'kill', blame: cpuBlame, why: cpuBlame.detail }]
+    this.#starvation.look(sight, atMs, this.#nowMs)
+    const starved = this.isLate && this.#starvation.judge(this.#nowMs, sight.threadMs)
+    if (starved) return [{ type: 'kill', ...starved }]
     return this.#decide()
   }
 

@@ -1,6 +1,6 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { evictIdle, isolateCounters } from '../runtime/evict.ts'
-import { noteBodies, openBoard, sweepBoard } from './board.ts'
+import { noteBodies, sweepBoard } from './board.ts'
 import type { HealthReport } from './core/processes.ts'
 import { keepTable, tableIsFilled } from './edge-table.ts'
 import type { Env } from './env.ts'
@@ -28,7 +28,6 @@ export class Health extends WorkerEntrypoint<Env> {
   }
 
   #keepUp(evict: string | null): void {
-    openBoard(this.env.SKERRY_BOARD)
     sweepBoard(Date.now())
     keepTable(this.env, this.ctx)
     const order = evict === null ? {} : { keep: 0, olderThanMs: RECENT_MS, atMost: Number(evict) }

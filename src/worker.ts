@@ -1,6 +1,8 @@
+import { env as environment } from 'cloudflare:workers'
 import { setServiceResolver } from '../bindings/service/entrypoint.ts'
 import { loadWorker } from '../runtime/loader.ts'
 import { setInternalDispatch } from '../runtime/outbound.ts'
+import { openBoard } from './board.ts'
 import { destinationOf } from './destination.ts'
 import { table } from './edge-table.ts'
 import type { Env } from './env.ts'
@@ -26,6 +28,9 @@ export { Directory } from './registry/directory.ts'
 export { State } from './state.ts'
 
 export default { fetch: listen } satisfies ExportedHandler<Env>
+
+// Before the first request.
+openBoard((environment as Env).SKERRY_BOARD)
 
 // A function's fetch of a host that is served here stays here; the control plane is out of its reach.
 setInternalDispatch((request, env, ctx) => {

@@ -5,7 +5,7 @@ import { LIMITS } from '../../src/core/limits.ts'
 import type { EventResult, Outcome } from '../../src/core/outcome.ts'
 import type { StateEnv } from '../../src/env.ts'
 import { migrate, timestamp } from '../../src/registry/schema.ts'
-import { anyEdge } from '../../src/roles.ts'
+import { anyEdge, isAway } from '../../src/roles.ts'
 import { nextRun, parseCron } from './expression.ts'
 import { createPacer } from './pacer.ts'
 import { CRON_LIMITS, type NextStep, planAfter, planAfterRestart, planDue, planWake } from './plan.ts'
@@ -124,13 +124,21 @@ export class CronClock extends DurableObject<StateEnv> {
   /**
    * Runs a script's handler now, once, and says how it ended; changes nothing in the schedule.
    *
-   * `cron` is what the handler sees: by default the script's first, or '' if it has none. Rejects if no edge
-   * could run it.
+   * `cron` is what the handler sees: by default the script's first, or '' if it has none.
+   *
+   * @throws ERR_STATE_UNAVAILABLE if no edge could run it, ERR_EDGE_LOST if the one that did was lost meanwhile
    */
   async runNow(script: string, cron?: string): Promise<EventResult> {
     const text = cron ?? this.getSchedules(script)[0]?.cron ?? ''
     const scheduledTime = Math.floor(this.#time.now() / MINUTE_MS) * MINUTE_MS
-    return (await this.#invoker()).runScheduled(this.#target(script), { cron: text, scheduledTime })
+    const invoker = await this.#invoker()
+    try {
+      return await invoker.runScheduled(this.#target(script), { cron: text, scheduledTime })
+    } catch (error) {
+      if (!isAway(error)) throw error
+      const detail = `The process that ran "${script}" was ended meanwhile; the script's strikes say whether it is why.`
+      throw new SkerryError('ERR_EDGE_LOST', detail, { cause: error })
+    }
   }
 
   /**

@@ -1,7 +1,8 @@
 /** Who has to act: the caller of an API or function, the function's author, or the platform's operator. */
 export type Blame = 'caller' | 'function' | 'platform'
 
-interface ErrorEntry {
+/** What a code means. */
+export interface ErrorEntry {
   /** HTTP status of the answer. */
   readonly status: number
   readonly blame: Blame

@@ -185,6 +185,14 @@ export const LIMIT_TABLE = {
     enforcedBy: onlySelfHost('supervisor'),
     note: 'One synchronous turn: the time between two awaits that really wait, not the sum over an invocation. On Linux only, and noticed after 100 ms at the earliest.',
   },
+  starveMs: {
+    group: 'functions',
+    value: 2000,
+    unit: 'ms',
+    what: 'How long a function may keep its process from everything else by many short turns, each caused by the one before; then as beyond `turnMs`.',
+    enforcedBy: onlySelfHost('supervisor'),
+    note: 'Calls, streams and sockets that never leave the process do that. Longer while many callers wait for the function: 50 ms for each. On Linux only.',
+  },
   turnMinMs: {
     group: 'functions',
     value: 10,

@@ -22,7 +22,7 @@ function start(socketPath: string, periodMs = 5) {
     heard = Promise.withResolvers()
   }
   const heartbeat = new Heartbeat({
-    socketPath,
+    socketPath: () => socketPath,
     periodMs,
     signal: end.signal,
     onAnswer: answer => report({ type: 'answer', answer }),
@@ -225,7 +225,7 @@ test('Heartbeat tells each period before it asks, and asks nothing if that ends 
   const end = new AbortController()
   const ended = Promise.withResolvers<void>()
   new Heartbeat({
-    socketPath: server.path,
+    socketPath: () => server.path,
     periodMs: 5,
     signal: end.signal,
     onBeat() {
@@ -248,7 +248,7 @@ test('Heartbeat starts nothing when its signal is aborted already', async () => 
   const server = await listen(() => {})
   const reports: string[] = []
   new Heartbeat({
-    socketPath: server.path,
+    socketPath: () => server.path,
     periodMs: 1,
     signal: AbortSignal.abort(),
     onAnswer: () => reports.push('answer'),

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { ERRORS, type SkerryError } from '../../../src/core/errors.ts'
+import { ERRORS, type ErrorEntry, type SkerryError } from '../../../src/core/errors.ts'
 import type { Api } from '../context.ts'
 
 /** Paging of a list, in the form its callers expect. */
@@ -18,14 +18,16 @@ export function respondResult(c: Context<Api>, result: unknown, info?: ResultInf
 
 /** A failure in Cloudflare's envelope: its numeric code, our stable one beside it. */
 export function toEnvelope(error: SkerryError): Response {
-  const { status, cloudflareCode } = ERRORS[error.code] as { status: number; cloudflareCode?: number }
+  const { status, retryable, cloudflareCode }: ErrorEntry = ERRORS[error.code]
+  // wrangler waits for so long and tries again.
+  const headers = retryable && status === 503 ? { 'retry-after': '1' } : {}
   const body = {
     success: false,
     errors: [{ code: cloudflareCode ?? 10013, message: error.detail, error_code: error.code }],
     messages: [],
     result: null,
   }
-  return Response.json(body, { status })
+  return Response.json(body, { status, headers })
 }
 
 /** The query's `page` (from 1) and `per_page` (default and at most `maxPerPage`). */

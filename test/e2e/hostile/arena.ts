@@ -17,6 +17,8 @@ export interface Arena {
   readonly neighbourName: string
   /** All scripts, as `account/script`. */
   readonly scripts: readonly string[]
+  /** Those that attacks before have accounted for, by id. */
+  readonly knownStrikes: Set<string>
   /** A script's directory, as `wrangler deploy` wants it. */
   projectOf(script: string, source: HostileCase['source'], config?: object): string
   close(): Promise<void>
@@ -49,7 +51,7 @@ export async function openArena(cases: readonly HostileCase[]): Promise<Arena> {
   const neighbour = new Neighbour({ port: platform.port, host, name })
   await neighbour.start()
   return {
-    ...{ platform, hostile, innocent, neighbour, neighbourName, projectOf },
+    ...{ platform, hostile, innocent, neighbour, neighbourName, projectOf, knownStrikes: new Set() },
     scripts: [
       `${innocent.accountId}/${neighbourName}`,
       ...cases

@@ -39,9 +39,8 @@ const POLL_MS = 20
 export async function attack(arena: Arena, attacked: HostileCase): Promise<Row> {
   const { name: script, strikes: expected = [], attack: setOff = ({ get }) => get() } = attacked
   const culprit = `${arena.hostile.accountId}/${attacked.culprit ?? script}`
-  const before = new Set((await readStrikes(arena)).map(({ id }) => id))
   const readNew = async (scripts?: readonly string[]) =>
-    (await readStrikes(arena, scripts)).filter(({ id }) => !before.has(id))
+    (await readStrikes(arena, scripts)).filter(({ id }) => !arena.knownStrikes.has(id))
   const processes = watchProcesses(arena.platform)
   let answer: Answer = { got: 'nothing', ms: 0 }
   const strike = async () => {
@@ -54,7 +53,9 @@ export async function attack(arena: Arena, attacked: HostileCase): Promise<Row> 
   const watchMs = attacked.watchMs ?? (expected.length > 0 ? WATCH_MS : QUIET_WATCH_MS)
   const neighbour = await arena.neighbour.during(strike, watchMs)
   // Of all scripts, and at the end: blame that comes late is blame, too.
-  return { attack: attacked, answer, neighbour, strikes: await readNew(), ...processes.stop() }
+  const strikes = await readNew()
+  for (const { id } of strikes) arena.knownStrikes.add(id)
+  return { attack: attacked, answer, neighbour, strikes, ...processes.stop() }
 }
 
 /** Where a row falls short of what is promised, one line each. */

@@ -55,6 +55,7 @@ export async function readForAWhile({ arena: { hostile }, script }: Target): Pro
 }
 
 const READ_MS = 2000
+const APART_MS = 40
 
 /** Sends a request whose head is 1 MB long. */
 export async function sendHugeHeader({ arena: { hostile }, script }: Target): Promise<Answer> {
@@ -84,9 +85,14 @@ export async function uploadLoop({ arena: { hostile }, script, get }: Target): P
   return { got: `${isRefused ? 'refused' : JSON.stringify(errors)}; ${got}`, ms }
 }
 
-/** So many calls at the same moment, each over a connection of its own. The answer has all that differ. */
-export async function callAtOnce(calls: number, get: Target['get']): Promise<Answer> {
-  const answers = await Promise.all(Array.from({ length: calls }, () => get()))
+/**
+ * So many calls, each over a connection of its own and a moment after the one before: it finds the edges that are not
+ * busy yet. The answer has all that differ.
+ */
+export async function callEveryEdge(calls: number, get: Target['get']): Promise<Answer> {
+  const answers = await Promise.all(
+    Array.from({ length: calls }, (_, i) => delay(i * APART_MS).then(() => get())),
+  )
   const got = [...new Set(answers.map(answer => answer.got))].sort().join(', ')
   return { got, ms: Math.max(...answers.map(({ ms }) => ms)) }
 }

@@ -8,7 +8,9 @@ import { toLine } from './table.ts'
 
 const STRIKES = 3
 /** Both loop, or take memory, but for `/fine`; by the name of their case. */
-const REPEATERS = ['endless-loop', 'objects']
+const REPEATERS = ['endless-loop', 'array-buffers']
+
+const POLL = { timeout: 5000, interval: 20 }
 
 let arena: Arena
 
@@ -23,8 +25,9 @@ afterAll(async () => {
   if (home) rmSync(home, { recursive: true, force: true })
 })
 
+// Once more, as it is time that is measured, and others may have had the machine.
 describe.each(CASES)('after $title:', ({ cases }) => {
-  test.each(cases)('a function that $does', { timeout: 20_000 }, async attacked => {
+  test.each(cases)('a function that $does', { timeout: 20_000, retry: 1 }, async attacked => {
     const row = await attack(arena, attacked)
     console.log(toLine(row))
     expect(shortcomingsOf(row), toLine(row)).toEqual([])
@@ -33,12 +36,18 @@ describe.each(CASES)('after $title:', ({ cases }) => {
 
 describe.each(REPEATERS)('after three strikes, the function "%s"', script => {
   const get = (path: string) => call(arena.hostile, script, path)
-  const strike = async () => {
-    const strikesOf = async () =>
-      (await readStrikes(arena)).filter(strike => strike.script.endsWith(`/${script}`)).length
-    const before = await strikesOf()
-    await get('/')
-    await expect.poll(strikesOf, { timeout: 5000, interval: 20 }).toBe(before + 1)
+  /** Until there are three; it may have some already. */
+  const strikeOut = async () => {
+    const strikes = async () => (await readStrikes(arena, [`${arena.hostile.accountId}/${script}`])).length
+    for (let struck = await strikes(); struck < STRIKES; struck++) {
+      await get('/')
+      await expect.poll(strikes, POLL).toBe(struck + 1)
+    }
+    // Every edge has heard of it, the one that is new, too.
+    const isRefused = async () => (await get('/fine')).got === '503 ERR_FUNCTION_QUARANTINED'
+    let inARow = 0
+    await expect.poll(async () => (inARow = (await isRefused()) ? inARow + 1 : 0), POLL).toBeGreaterThan(10)
+    await expect.poll(() => Object.keys(arena.platform.processes()).length, POLL).toBe(EDGES + 1)
   }
   const summary = async () => {
     const path = `/accounts/${arena.hostile.accountId}/scripts/${script}`
@@ -47,9 +56,8 @@ describe.each(REPEATERS)('after three strikes, the function "%s"', script => {
   }
 
   test('is in quarantine: each call is refused at once, and costs nothing', { timeout: 30_000 }, async () => {
-    for (let struck = 1; struck < STRIKES; struck++) await strike()
+    await strikeOut()
     const pids = arena.platform.processes()
-    expect(Object.keys(pids)).toHaveLength(EDGES + 1)
     for (const path of ['/', '/fine']) {
       const answer = await get(path)
       expect(answer).toMatchObject({
@@ -73,7 +81,7 @@ describe.each(REPEATERS)('after three strikes, the function "%s"', script => {
   test('answers again with a new version, once three strikes have come again', {
     timeout: 60_000,
   }, async () => {
-    for (let struck = 0; struck < STRIKES; struck++) await strike()
+    await strikeOut()
     expect((await get('/fine')).got).toBe('503 ERR_FUNCTION_QUARANTINED')
     const dir = arena.projectOf(script, `export default { fetch() { return new Response('mended') } }`)
     const { code, all } = await arena.hostile.wrangler(['deploy'], { cwd: dir })

@@ -93,7 +93,8 @@ export async function claimAddressWhenHandedOver({ arena: { hostile }, get }: Ta
   const askAll = (path: string, over: Agent | false) => Array.from({ length: CLIENTS }, () => ask(path, over))
   await Promise.all(askAll('/', agent))
   const underWay = askAll('/slow', false)
-  await delay(50)
+  // Long enough for their heads to be noted.
+  await delay(150)
   const looping = get('/')
   await delay(50)
   const seen = new Set(await Promise.all([...underWay, ...askAll('/', agent)]))

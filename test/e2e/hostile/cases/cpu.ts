@@ -1,4 +1,4 @@
-import { callAtOnce, openSocketAndSend, runCron, uploadLoop } from '../attacks.ts'
+import { callEveryEdge, openSocketAndSend, runCron, uploadLoop } from '../attacks.ts'
 import { call } from '../caller.ts'
 import type { HostileCase } from '../case.ts'
 
@@ -83,7 +83,7 @@ export const CPU_CASES: readonly HostileCase[] = [
     source: `export default { scheduled() { for (;;); } }`,
     ...CPU,
     attack: runCron,
-    answer: /^(200 .*(exceededCpu|exception)|503 ERR_)/,
+    answer: /^503 .*ERR_EDGE_LOST/,
   },
   {
     name: 'socket-message',
@@ -219,9 +219,9 @@ export const CPU_CASES: readonly HostileCase[] = [
   },
   {
     name: 'every-edge',
-    does: 'loops in eight requests at once, more than there are edges',
+    does: 'loops in eight requests, more than there are edges',
     source: handling('for (;;);'),
-    attack: ({ get }) => callAtOnce(8, get),
+    attack: ({ get }) => callEveryEdge(8, get),
     // Some are handed over to the next edge, and lose that as well.
     answer: /503 ERR_FUNCTION_CPU/,
     strikes: ['cpu'],
@@ -235,7 +235,7 @@ export const CPU_CASES: readonly HostileCase[] = [
       for (const endMs = Date.now() + 2000; Date.now() < endMs; await scheduler.wait(1))
         for (const sliceMs = Date.now() + 400; Date.now() < sliceMs; );
       return new Response('worked')`),
-    attack: ({ get }) => callAtOnce(4, get),
+    attack: ({ get }) => callEveryEdge(4, get),
     answer: /^200 worked$/,
     watchMs: 3000,
     notContained: 'each turn is within the limit: what shares the edge waits for up to that long',

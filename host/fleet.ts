@@ -234,7 +234,8 @@ export class Fleet {
         const publish = () => {
           for (const path of sockets) renameSync(openedAs(path), path)
         }
-        return waitUntilReady({ openedAs: openedAs(socketPath), publish }, START_DEADLINE_MS, signal)
+        const awaited = { openedAs: openedAs(socketPath), socketPath, publish }
+        return waitUntilReady(awaited, START_DEADLINE_MS, signal)
       },
       guard: (life, signal) => this.#guard(berth, life, signal),
       ended: lastWords => berth.guard?.blameForEnd(lastWords),

@@ -58,26 +58,32 @@ export async function waitUntilHealthy(
 
 /** A process whose health is waited for. */
 export interface Awaited {
-  /** Its health socket, under the name by which it opens it. */
+  /** Its health socket, under the name by which it opens it, and under its real one. */
   readonly openedAs: string
-  /** Gives its sockets their real names; called once, when it can serve. */
+  readonly socketPath: string
+  /** Gives its sockets their real names; called once, when it listens. */
   publish(): void
 }
 
 /**
  * Waits until a process says on its health socket that it can serve. Resolves as `waitUntilHealthy` does.
+ *
+ * It is told when its sockets have their names: what others tried to tell it before, it has to ask for.
  */
 export async function waitUntilReady(
-  { openedAs, publish }: Awaited,
+  { openedAs, socketPath, publish }: Awaited,
   deadlineMs: number,
   signal: AbortSignal,
 ): Promise<number | string | undefined> {
   const endMs = performance.now() + deadlineMs
-  for (;;) {
-    const answer = await send({ socketPath: openedAs, path: '/' }, 1000)
-    if (answer === 200) {
+  for (let isPublished = false; ; ) {
+    const asked = isPublished ? { socketPath, path: '/?published' } : { socketPath: openedAs, path: '/' }
+    const answer = await send(asked, 1000)
+    if (isPublished && answer === 200) return undefined
+    if (!isPublished && typeof answer === 'number') {
       publish()
-      return undefined
+      isPublished = true
+      continue
     }
     if (signal.aborted || performance.now() >= endMs) return answer
     await delay(10)

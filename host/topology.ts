@@ -58,7 +58,7 @@ export function socketPath(socketDir: string, process: string, purpose: SocketPu
 }
 
 /**
- * The name under which a process opens a socket. It gets its real one when the process can serve, in place of
+ * The name under which a process opens a socket. It gets its real one when the process listens, in place of
  * that of its former life: so there always is a file. For a missing one, workerd (2026-11-17) speaks of an internal
  * error and logs a stack; where nobody listens, the connection is refused.
  */

@@ -28,9 +28,25 @@ export function prepareTable(env: EdgeEnv, ctx: ExecutionContext): Promise<void>
   return undefined
 }
 
-/** Whether the table is there. */
-export function tableIsFilled(): boolean {
-  return filled
+/** Whether the table is there, and has all that was pushed before this process could be reached. */
+export function tableIsReady(): boolean {
+  return filled && !missesPushes
+}
+
+/** To be told when this process can be reached: what was pushed before is asked for. */
+export function catchUp(env: EdgeEnv, ctx: ExecutionContext): void {
+  if (!filled || !missesPushes || isCatchingUp) return
+  isCatchingUp = true
+  const caughtUp = refreshTable(env, ctx.exports).then(() => {
+    missesPushes = false
+  })
+  ctx.waitUntil(
+    caughtUp
+      .catch(() => undefined)
+      .finally(() => {
+        isCatchingUp = false
+      }),
+  )
 }
 
 /** Fills the table, or brings it up to date every two seconds, in the background: a push may have been lost. */
@@ -99,5 +115,7 @@ const READ_AHEAD_SCRIPTS = 500
 const MAX_AGE_MS = 2000
 
 let filled = false
+let missesPushes = true
+let isCatchingUp = false
 let checkedAtMs = 0
 let filling: Promise<void> | undefined

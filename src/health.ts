@@ -2,14 +2,14 @@ import { WorkerEntrypoint } from 'cloudflare:workers'
 import { evictIdle, isolateCounters } from '../runtime/evict.ts'
 import { noteBodies, sweepBoard } from './board.ts'
 import type { HealthReport } from './core/processes.ts'
-import { keepTable, tableIsFilled } from './edge-table.ts'
+import { catchUp, keepTable, tableIsReady } from './edge-table.ts'
 import type { Env } from './env.ts'
 import { directory } from './registry/stubs.ts'
 
 /**
  * Answers the supervisor's heartbeats, on a private socket; 503 until the process can serve. As they come
- * steadily, they also are the clock for an edge's upkeep. `?evict=n` orders that idle isolates be ended, `?drain` says that
- * the process is about to be ended in good order.
+ * steadily, they also are the clock for an edge's upkeep. `?evict=n` orders that idle isolates be ended, `?published` says that
+ * others can reach the process, `?drain` that it is about to be ended in good order.
  */
 export class Health extends WorkerEntrypoint<Env> {
   override async fetch(request: Request): Promise<Response> {
@@ -19,9 +19,10 @@ export class Health extends WorkerEntrypoint<Env> {
     if (hasState) registryAnswers ||= (await directory(this.env).accounts()).length > 0
     const orders = new URL(request.url).searchParams
     if (hasEdge) this.#keepUp(orders.get('evict'))
+    if (hasEdge && orders.has('published')) catchUp(this.env, this.ctx)
     if (hasEdge && orders.has('drain')) noteBodies()
     const report: HealthReport = {
-      ready: (!hasState || registryAnswers) && (!hasEdge || tableIsFilled()),
+      ready: (!hasState || registryAnswers) && (!hasEdge || tableIsReady()),
       ...(hasEdge && { isolates: isolateCounters() }),
     }
     return Response.json(report, { status: report.ready ? 200 : 503 })

@@ -12,8 +12,8 @@ const GIVE_UP_MS = 8000
 export async function runCron({ arena: { hostile }, script }: Target): Promise<Answer> {
   const startedAtMs = performance.now()
   const path = `/accounts/${hostile.accountId}/scripts/${script}/cron`
-  const { status, body } = await hostile.v1('POST', path, { cron: '* * * * *' })
-  return { got: `${status} ${JSON.stringify(body)}`, ms: performance.now() - startedAtMs }
+  const { status, body } = await hostile.v1<{ code?: string }>('POST', path, { cron: '* * * * *' })
+  return { got: `${status} ${body.code ?? JSON.stringify(body)}`, ms: performance.now() - startedAtMs }
 }
 
 /** Opens a WebSocket and sends a message; the answer is how the socket ends. */

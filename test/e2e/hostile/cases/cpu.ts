@@ -83,7 +83,7 @@ export const CPU_CASES: readonly HostileCase[] = [
     source: `export default { scheduled() { for (;;); } }`,
     ...CPU,
     attack: runCron,
-    answer: /^503 .*ERR_EDGE_LOST/,
+    answer: /^503 ERR_EDGE_LOST$/,
   },
   {
     name: 'socket-message',

@@ -88,7 +88,7 @@ export class Fleet {
       for (const path of privateSockets(config, this.#options.socketDir, name)) await leaveDeadSocket(path)
     }
     await Promise.all(this.#berths.filter(berth => berth !== spare).map(berth => this.#launch(berth)))
-    void this.#reportEachSecond()
+    void this.#report()
   }
 
   /**
@@ -144,18 +144,24 @@ export class Fleet {
   }
 
   /** Keeps the API's picture of the processes fresh, and takes its orders up. */
-  async #reportEachSecond(): Promise<void> {
+  async #report(): Promise<void> {
     const [first] = this.#berths
     if (!first) return
     const { signal } = this.#stopping
+    let toldMs = 0
+    let told = ''
     while (!signal.aborted) {
-      const report: ProcessReport = { processes: this.status() }
-      const orders = await tellOps(this.#socket(first.description, 'ops'), 'PUT', '/processes', report).catch(
-        // It is being restarted: it hears of it in a second.
-        () => undefined,
-      )
-      if ((orders as ProcessOrders | undefined)?.restart) void this.restart()
-      await delay(REPORT_MS, undefined, { signal, ref: false }).catch(() => undefined)
+      const processes = this.status()
+      const changing = processes.map(({ name, state, pid, restarts }) => [name, state, pid, restarts]).join()
+      if (changing !== told || performance.now() - toldMs >= REPORT_MS) {
+        const report: ProcessReport = { processes }
+        const path = this.#socket(first.description, 'ops')
+        // If it is being restarted, it hears of it the next time.
+        const orders = await tellOps(path, 'PUT', '/processes', report).catch(() => undefined)
+        if (orders) [told, toldMs] = [changing, performance.now()]
+        if ((orders as ProcessOrders | undefined)?.restart) void this.restart()
+      }
+      await delay(REPORT_LOOK_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }
 
@@ -343,7 +349,9 @@ const STATE_WATCH = resolveWatchOptions(
   { stuckMs: 3000, blindStuckMs: 3000 },
 )
 
+/** At least so often, and so soon after a change. */
 const REPORT_MS = 1000
+const REPORT_LOOK_MS = 100
 
 /** How long an edge that is replaced may finish what it has begun. */
 const DRAIN_MS = 30_000

@@ -36,7 +36,7 @@ export class Outbound extends WorkerEntrypoint<EdgeEnv, { accountId: string; scr
    */
   override async fetch(request: Request): Promise<Response> {
     // What is refused, or for a function of this process, needs no I/O: without end, it would keep all from it.
-    const breath = breathe()
+    const breath = breathe(this.ctx.props.accountId)
     if (breath) await breath
     const leave = meter.enter(`${this.ctx.props.accountId}/${this.ctx.props.script}`, Date.now())
     try {
@@ -54,7 +54,7 @@ export class Outbound extends WorkerEntrypoint<EdgeEnv, { accountId: string; scr
   override async connect(socket: Socket): Promise<void> {
     const { accountId, script } = this.ctx.props
     try {
-      const breath = breathe()
+      const breath = breathe(accountId)
       if (breath) await breath
       const leave = meter.enter(`${accountId}/${script}`, Date.now())
       try {

@@ -51,7 +51,7 @@ export class ServiceEntrypoint extends WorkerEntrypoint<EdgeEnv, ServiceProps> {
       get(self, property) {
         if (typeof property === 'symbol' || property === 'constructor') return Reflect.get(self, property)
         if (property !== 'fetch' && HANDLERS.has(property)) return undefined
-        const breath = breathe()
+        const breath = breathe(ctx.props.accountId)
         if (property === 'fetch') {
           if (breath) return (request: Request) => breath.then(() => target().fetch(request))
           return (request: Request) => target().fetch(request)
@@ -64,7 +64,7 @@ export class ServiceEntrypoint extends WorkerEntrypoint<EdgeEnv, ServiceProps> {
 }
 
 /** A method or property of a stub, called or read after a breath. Which it is shows only by what is done with it. */
-function delay(member: unknown, breath: Promise<void>): unknown {
+function delay(member: unknown, breath: Promise<unknown>): unknown {
   if (typeof member !== 'function') return member
   return new Proxy(member, {
     apply: (method, self, args) => breath.then(() => Reflect.apply(method, self, args)),

@@ -37,7 +37,9 @@ describe('docs/configuration.md', () => {
 describe('docs/cli.md', () => {
   test('has every command, in the words of --help', () => {
     const documented = [
-      ...read('docs/cli.md').matchAll(/^\| `skerry (\w+(?: (?:list|show|release|delete|run|create|revoke))?)/gm),
+      ...read('docs/cli.md').matchAll(
+        /^\| `skerry (\w+(?: (?:list|show|release|delete|run|create|revoke))?)/gm,
+      ),
     ]
     expect(documented.map(([, name]) => name).sort()).toEqual(COMMANDS.map(({ name }) => name).sort())
   })

@@ -27,7 +27,7 @@ export interface Arena {
 /** Processes that run functions; one more holds the state. */
 export const EDGES = 2
 /** Each wrangler wants most of a core for a second, and waits for another. */
-const DEPLOYS_AT_ONCE = 3
+const DEPLOYS_AT_ONCE = 4
 
 /** Starts the platform, deploys the neighbour and the functions of these cases with wrangler, and begins to call. */
 export async function openArena(cases: readonly HostileCase[]): Promise<Arena> {

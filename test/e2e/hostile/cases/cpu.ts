@@ -127,7 +127,7 @@ export const CPU_CASES: readonly HostileCase[] = [
       }
       return get()
     },
-    watchMs: 4000,
+    watchMs: 3000,
   },
   {
     name: 'called-by-another',
@@ -141,7 +141,7 @@ export const CPU_CASES: readonly HostileCase[] = [
     // Its caller is innocent, so the request is tried once more: two edges, one after the other.
     mayLose: 2,
     answerWithinMs: 2000,
-    watchMs: 4000,
+    watchMs: 3000,
   },
   {
     name: 'top-level',
@@ -206,7 +206,7 @@ export const CPU_CASES: readonly HostileCase[] = [
     ...CPU,
     // Each may wait for another one's edge.
     answerWithinMs: 2000,
-    watchMs: 4000,
+    watchMs: 3000,
   },
   {
     name: 'long-limit',
@@ -225,7 +225,7 @@ export const CPU_CASES: readonly HostileCase[] = [
     // Some are handed over to the next edge, and lose that as well.
     answer: /503 ERR_FUNCTION_CPU/,
     strikes: ['cpu'],
-    watchMs: 4000,
+    watchMs: 3000,
     notContained: 'nobody is left to answer until the first edge is replaced',
   },
   {

@@ -28,7 +28,7 @@ export const FLOOD_CASES: readonly HostileCase[] = [
       return new Response(rang > 1000 ? 'rang' : rang)`),
     answer: /^200 rang$/,
     answerWithinMs: 5000,
-    watchMs: 2500,
+    watchMs: 2200,
   },
   {
     name: 'log-flood',
@@ -60,7 +60,7 @@ export const FLOOD_CASES: readonly HostileCase[] = [
       return get('/', { method: 'POST', body })
     },
     answer: /^200 (refused|all sent)$/,
-    watchMs: 2500,
+    watchMs: 2200,
     notContained: 'they are requests to the neighbour, and wait in its queue with the others',
   },
   {
@@ -73,7 +73,7 @@ export const FLOOD_CASES: readonly HostileCase[] = [
     // Each call waits for those it makes, and those for a place.
     answer: /^(503 |508 |broken: no answer$)/,
     answerWithinMs: 2500,
-    watchMs: 2500,
+    watchMs: 2200,
   },
   {
     name: 'kv-flood',
@@ -84,7 +84,7 @@ export const FLOOD_CASES: readonly HostileCase[] = [
       return new Response(ends.some(({ status }) => status === 'fulfilled') ? 'stored' : ends[0].reason)`),
     config: { kv_namespaces: [{ binding: 'KV', id: '0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0e' }] },
     answer: /^200 stored$/,
-    watchMs: 2500,
+    watchMs: 2200,
     notContained: 'it is work, and all of KV is in one process',
   },
   {
@@ -105,7 +105,7 @@ export const FLOOD_CASES: readonly HostileCase[] = [
     attack: readForAWhile,
     answer: /^200, more than a megabyte$/,
     answerWithinMs: 3000,
-    watchMs: 2500,
+    watchMs: 2200,
   },
   {
     name: 'response-header',

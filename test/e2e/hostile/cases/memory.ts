@@ -5,7 +5,7 @@ const MEMORY = {
   strikes: ['memory'],
   // There is no turn to wait for the end of: a bomb is known when the process has grown enough.
   answerWithinMs: 4000,
-  watchMs: 3000,
+  watchMs: 2500,
 } as const
 
 /** Allocates with a pause between, so that no turn is long, and holds everything. */

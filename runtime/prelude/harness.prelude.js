@@ -11,7 +11,6 @@ import {
 const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect
 const { freeze } = Object
 const { stringify } = JSON
-const NativeError = Error
 const NativePromise = Promise
 const { then } = Promise.prototype
 const { slice } = String.prototype
@@ -33,7 +32,7 @@ const HANDLERS = freeze([
   'webSocketClose',
   'webSocketError',
 ])
-const MISSING = freeze(new NativeError('Handler does not export a scheduled() function.'))
+const MISSING = freeze(new Error('Handler does not export a scheduled() function.'))
 // A hostile getPrototypeOf trap can answer for ever.
 const MAX_DEPTH = 100
 

@@ -63,7 +63,7 @@ export interface SupervisorTimes {
 const TIMES: SupervisorTimes = {
   backoffMinMs: 50,
   backoffMaxMs: 5000,
-  backoffResetMs: 3000,
+  backoffResetMs: 1000,
   killAfterMs: 3000,
   maxFirstStarts: 10,
 }

@@ -52,6 +52,8 @@ export interface SupervisorTimes {
   /** The first wait before a restart; it doubles with each failure. */
   readonly backoffMinMs: number
   readonly backoffMaxMs: number
+  /** The longest wait after a life that was healthy, however short. */
+  readonly backoffMaxOnceHealthyMs: number
   /** Healthy for this long, a process has earned the shortest wait again. */
   readonly backoffResetMs: number
   /** From SIGTERM to SIGKILL: workerd never ends by itself while RPC connections are open. */
@@ -63,6 +65,7 @@ export interface SupervisorTimes {
 const TIMES: SupervisorTimes = {
   backoffMinMs: 50,
   backoffMaxMs: 5000,
+  backoffMaxOnceHealthyMs: 400,
   backoffResetMs: 1000,
   killAfterMs: 3000,
   maxFirstStarts: 10,
@@ -170,9 +173,9 @@ export class Supervisor {
       }
       // A process that was killed for what it ran is not broken itself.
       if (this.#wasGuarded) failures = 0
-      const waitMs = failures
-        ? Math.min(this.#times.backoffMinMs * 2 ** (failures - 1), this.#times.backoffMaxMs)
-        : 0
+      const { backoffMinMs, backoffMaxMs, backoffMaxOnceHealthyMs } = this.#times
+      const longestMs = this.#healthySinceMs === undefined ? backoffMaxMs : backoffMaxOnceHealthyMs
+      const waitMs = failures ? Math.min(backoffMinMs * 2 ** (failures - 1), longestMs) : 0
       this.#log(`${name} ${how}; starting it again in ${waitMs} ms`)
       await delay(waitMs, undefined, { signal: this.#stop.signal }).catch(() => {})
     }

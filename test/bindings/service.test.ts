@@ -209,6 +209,43 @@ describe('ServiceEntrypoint', () => {
     expect(await host.run('follower')).toBe('new')
   })
 
+  const LOOPS = {
+    'calls another without end': 'while (Date.now() < end) await s.add(1, 2)',
+    'fetches from another without end': 'while (Date.now() < end) await (await s.fetch("http://x/")).text()',
+    'calls another without end, fifty times at once':
+      'await Promise.all(Array.from({ length: 50 }, async () => { while (Date.now() < end) await s.add(1, 2) }))',
+    'calls another a thousand times at once':
+      'while (Date.now() < end) await Promise.all(Array.from({ length: 1000 }, () => s.add(1, 2)))',
+  }
+
+  test.each(Object.entries(LOOPS))('lets others be served while a function %s', async (what, loop) => {
+    const name = `loop-${what.replaceAll(/\W+/g, '-')}`
+    let isOver = false
+    const looping = call(
+      name,
+      `async s => { const end = Date.now() + 700; ${loop}; return 'over' }`,
+      'callee',
+    )
+    const over = looping.finally(() => {
+      isOver = true
+    })
+    const latenciesMs: number[] = []
+    while (!isOver) {
+      const startedAtMs = performance.now()
+      expect(await host.run('callee', '/x')).toMatch(/^201 /)
+      latenciesMs.push(performance.now() - startedAtMs)
+    }
+    expect(await over).toBe('over')
+    // One that starves its process would let one or two through, at the end.
+    expect(latenciesMs.length).toBeGreaterThan(5)
+    expect(latenciesMs.toSorted((a, b) => a - b)[Math.floor(latenciesMs.length / 2)]).toBeLessThan(150)
+  })
+
+  test('answers every one of a thousand calls at once', async () => {
+    const code = `async s => (await Promise.all(Array.from({ length: 1000 }, (_, i) => s.add(i, 1)))).reduce((a, b) => a + b)`
+    expect(await call('thousand', code, 'callee')).toBe('500500')
+  })
+
   test('never reaches the platform’s own entrypoint', async () => {
     const code = 's => s.evict()'
     expect(await call('burglar', code, 'callee', 'SkerryHarness')).toBe('Error: Worker "callee" not found.')

@@ -3,7 +3,7 @@ import { readProcessIdentity } from '../../host/process-identity.ts'
 import { type SupervisedProcess, Supervisor, type SupervisorTimes } from '../../host/supervisor.ts'
 import { createTempDir } from './platform.ts'
 
-const FAST = { backoffMinMs: 1, backoffMaxMs: 4, killAfterMs: 100 }
+const FAST = { backoffMinMs: 1, backoffMaxMs: 4, backoffMaxOnceHealthyMs: 4, killAfterMs: 100 }
 
 interface Setup {
   readonly script: string

@@ -25,7 +25,7 @@ export interface Installation {
 }
 
 /** Of one process: beyond it, memory that workerd's allocator doesn't give back adds up. */
-const MAX_ISOLATES = 170
+const MAX_ISOLATES = 100
 
 /** The installation that this file is part of. */
 export const INSTALLATION: Installation = {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -13,13 +12,12 @@ import { Guard } from './guard.ts'
 import { waitUntilReady } from './health.ts'
 import type { Log } from './log.ts'
 import type { MemoryLimits } from './memory-limits.ts'
-import { tellOps } from './ops.ts'
+import { sendOps } from './ops.ts'
 import { ProcessMemory } from './process-memory.ts'
 import { readProcessStats } from './process-stats.ts'
 import { Rescue } from './rescue.ts'
 import { StrikePost } from './strike-post.ts'
-import type { Life, SupervisedProcess } from './supervisor.ts'
-import { Supervisor } from './supervisor.ts'
+import { type Life, type SupervisedProcess, Supervisor } from './supervisor.ts'
 import { canRescue } from './system-calls.ts'
 import { openedAs, type ProcessDescription, type SocketPurpose, socketPath } from './topology.ts'
 import { resolveWatchOptions } from './watch-options.ts'
@@ -57,18 +55,20 @@ export class Fleet {
   readonly #options: FleetOptions
   readonly #berths: Berth[]
   readonly #stopping = new AbortController()
+  readonly #opsSocket: string
   readonly #rescue: Rescue
   readonly #strikes: StrikePost
   /** Replacements wait for one another: there is one spare berth. */
   #replacing: Promise<void> = Promise.resolve()
 
-  constructor(processes: readonly ProcessDescription[], options: FleetOptions) {
+  /** @param processes as `describeProcesses` gives them: the first holds state */
+  constructor(processes: readonly [ProcessDescription, ...ProcessDescription[]], options: FleetOptions) {
     this.#options = options
+    this.#opsSocket = this.#socket(processes[0], 'ops')
     this.#berths = processes.map(description => ({ description, supervisor: undefined, guard: undefined }))
     const { port, log } = options
     this.#rescue = new Rescue({ port, frontSockets: () => this.#frontSockets(), log })
-    const [first] = processes
-    this.#strikes = new StrikePost({ socketPath: first ? this.#socket(first, 'ops') : '', log })
+    this.#strikes = new StrikePost({ socketPath: this.#opsSocket, log })
   }
 
   /**
@@ -145,8 +145,6 @@ export class Fleet {
 
   /** Keeps the API's picture of the processes fresh, and takes its orders up. */
   async #report(): Promise<void> {
-    const [first] = this.#berths
-    if (!first) return
     const { signal } = this.#stopping
     let toldMs = 0
     let told = ''
@@ -154,14 +152,21 @@ export class Fleet {
       const processes = this.status()
       const changing = processes.map(({ name, state, pid, restarts }) => [name, state, pid, restarts]).join()
       if (changing !== told || performance.now() - toldMs >= REPORT_MS) {
-        const report: ProcessReport = { processes }
-        const path = this.#socket(first.description, 'ops')
-        // If it is being restarted, it hears of it the next time.
-        const orders = await tellOps(path, 'PUT', '/processes', report).catch(() => undefined)
+        const orders = await this.#tell({ processes })
         if (orders) [told, toldMs] = [changing, performance.now()]
-        if ((orders as ProcessOrders | undefined)?.restart) void this.restart()
+        if (orders?.restart) void this.restart()
       }
       await delay(REPORT_LOOK_MS, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+
+  /** `undefined` while the state process is being restarted: it hears of it the next time. */
+  async #tell(report: ProcessReport): Promise<ProcessOrders | undefined> {
+    try {
+      const { status, text } = await sendOps(this.#opsSocket, 'PUT', '/processes', JSON.stringify(report))
+      return status === 200 ? (JSON.parse(text) as ProcessOrders) : undefined
+    } catch {
+      return undefined
     }
   }
 
@@ -245,7 +250,7 @@ export class Fleet {
       },
       guard: (life, signal) => this.#guard(berth, life, signal),
       ended: lastWords => berth.guard?.blameForEnd(lastWords),
-      drain: (life, signal) => this.#drain(berth, life, signal),
+      ...(publicSocket && { drain: (life, signal) => this.#drain(berth, life, signal) }),
     }
   }
 
@@ -271,11 +276,6 @@ export class Fleet {
   }
 
   async #drain({ description, guard }: Berth, life: Life, signal: AbortSignal): Promise<void> {
-    if (!description.publicSocket) {
-      process.kill(life.pid, 'SIGTERM')
-      if (!signal.aborted) await once(signal, 'abort')
-      return
-    }
     guard?.rest()
     if (this.#stopping.signal.aborted || description.role === 'all') return this.#finish(life, signal)
     try {

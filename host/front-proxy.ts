@@ -4,10 +4,8 @@ import { connect, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ERRORS, type ErrorCode } from '../src/core/errors.ts'
-import { toProblem } from '../src/core/problem.ts'
-
-/** The header that tells an edge whose request it is, as `address:port`. A client's own is dropped. */
-export const CLIENT_HEADER = 'skerry-client'
+import { retryHeaders, toProblem } from '../src/core/problem.ts'
+import { CLIENT_HEADER } from '../src/core/reserved-headers.ts'
 
 /** How long an adopted connection may wait before its request, take for the head; and how long an edge is waited for. */
 const IDLE_MS = 5000
@@ -242,7 +240,7 @@ function toAnswer(code: ErrorCode, detail: string): { headers: string[]; body: s
   const headers = [
     ...['content-type', 'application/problem+json', 'content-length', String(Buffer.byteLength(body))],
     ...['skerry-request-id', requestId],
-    ...(ERRORS[code].retryable ? ['retry-after', '1'] : []),
+    ...Object.entries(retryHeaders(code)).flat(),
     ...['connection', 'close'],
   ]
   return { headers, body }

@@ -44,6 +44,7 @@ export class Guard {
   readonly #resting = new AbortController()
   #heartbeat: Heartbeat | undefined
   #board: BoardPlace | undefined
+  #soughtBoard = false
   #report: HealthReport | undefined
   #hasKilled = false
 
@@ -60,7 +61,7 @@ export class Guard {
 
   /** Where its list of requests is, if it can be found. */
   get board(): BoardPlace | undefined {
-    this.#board ??= this.#findBoard()
+    if (!this.#soughtBoard) this.#seekBoard()
     return this.#board
   }
 
@@ -91,8 +92,8 @@ export class Guard {
       onBeat: () => this.#readMemory(),
       onAnswer: ({ atMs, body }) => {
         this.#report = body as HealthReport
-        // Ahead, as it takes a while: once for each life.
-        if (this.#report.ready) this.#board ??= this.#findBoard()
+        // Ahead, as it takes a while.
+        if (this.#report.ready && !this.#soughtBoard) this.#seekBoard()
         const { isolates } = this.#report
         const ageMs = Date.now() - this.#life.startedAtMs
         const counters = isolates && {
@@ -178,7 +179,6 @@ export class Guard {
     const who = describeBlamed(blame)
     log(`${name} is ended${who}: ${why}`)
     try {
-      process.kill(pid, 'SIGSTOP')
       using memory = ProcessMemory.open(pid)
       const captured = rescue.takeOver(pid, this.board, memory)
       process.kill(pid, 'SIGKILL')
@@ -201,15 +201,16 @@ export class Guard {
     })
   }
 
-  #findBoard(): BoardPlace | undefined {
+  /** Once for each life: it reads all of the process's memory. */
+  #seekBoard(): void {
+    this.#soughtBoard = true
     const mark = this.#life.env.SKERRY_BOARD
-    if (!mark) return undefined
+    if (!mark) return
     try {
       using memory = ProcessMemory.open(this.#life.pid)
-      return findBoard(memory, mark)
+      this.#board = findBoard(memory, mark)
     } catch {
       // Where another process's memory can't be read, clients of a killed process lose their connections.
-      return undefined
     }
   }
 }

@@ -1,30 +1,35 @@
 import { request } from 'node:http'
 
+/** What the state process said on its ops socket. */
+export interface OpsAnswer {
+  readonly status: number
+  readonly text: string
+}
+
 /**
- * Tells the state process something on its ops socket: JSON in, JSON out.
+ * Sends JSON to the state process, on its ops socket.
  *
- * @throws when it can't be reached, or answers with another status than 200
+ * @throws (rejects) when it can't be reached, breaks off, or at `signal`
  */
-export function tellOps(
+export function sendOps(
   socketPath: string,
   method: 'PUT' | 'POST',
   path: string,
-  body: object,
-): Promise<unknown> {
+  body: string,
+  signal: AbortSignal = AbortSignal.timeout(TIMEOUT_MS),
+): Promise<OpsAnswer> {
   return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json' }
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
     const req = request({ socketPath, method, path, headers, agent: false, signal }, async response => {
       try {
         let text = ''
         for await (const chunk of response.setEncoding('utf8')) text += chunk
-        if (response.statusCode !== 200) throw new Error(`${method} ${path} answered ${response.statusCode}`)
-        resolve(JSON.parse(text))
+        resolve({ status: response.statusCode ?? 0, text })
       } catch (error) {
         reject(error)
       }
     })
-    req.on('error', reject).end(JSON.stringify(body))
+    req.on('error', reject).end(body)
   })
 }
 

@@ -41,8 +41,8 @@ export class Rescue {
   }
 
   /**
-   * Takes a process's connections and a copy of its board; stopping it: to be called before SIGKILL.
-   * Where that is impossible there are none, and the connections end with the process.
+   * Stops a process and takes its connections and a copy of its board; to be called before SIGKILL. Where that is
+   * impossible there are none, and the connections end with the process.
    *
    * @param board as `findBoard` gives it
    */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { StrikeKind } from '../src/core/strikes.ts'
 import { messageOf } from './failure.ts'
+import { sendOps } from './ops.ts'
 
 /** That a process had to be ended because of a function. */
 export interface Strike {
@@ -109,8 +109,10 @@ export class StrikePost {
   }
 
   async #send(body: string): Promise<Outcome> {
+    const { socketPath, timeoutMs = 2000 } = this.#options
+    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(timeoutMs)])
     try {
-      const { status, text } = await this.#exchange(body)
+      const { status, text } = await sendOps(socketPath, 'POST', '/strikes', body, signal)
       // Refused as it is, it would be again, and hold up the rest.
       if (status >= 400 && status < 500)
         return { result: 'refused', reason: `${status} ${text.slice(0, 200)}` }
@@ -121,26 +123,6 @@ export class StrikePost {
         ? { result: 'refused', reason: messageOf(error) }
         : { result: 'later' }
     }
-  }
-
-  #exchange(body: string): Promise<{ status: number; text: string }> {
-    const { socketPath, timeoutMs = 2000 } = this.#options
-    return new Promise((resolve, reject) => {
-      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-      const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(timeoutMs)])
-      const req = request({ socketPath, method: 'POST', path: '/strikes', headers, agent: false, signal })
-      req.on('error', reject)
-      req.on('response', async response => {
-        try {
-          let text = ''
-          for await (const chunk of response.setEncoding('utf8')) text += chunk
-          resolve({ status: response.statusCode ?? 0, text })
-        } catch (error) {
-          reject(error)
-        }
-      })
-      req.end(body)
-    })
   }
 
   #giveUp(waiting: Waiting | undefined, reason: string): void {

@@ -89,7 +89,9 @@ const PUBLIC: HttpConfig = { injectRequestHeaders: RESERVED_HEADERS.map(name => 
  * The processes of a self-hosted platform: `state` first, then one edge more than run at a time, for a replacement
  * to start in. With no edges: one process that is everything.
  */
-export function describeProcesses(input: TopologyInput): readonly ProcessDescription[] {
+export function describeProcesses(
+  input: TopologyInput,
+): readonly [ProcessDescription, ...ProcessDescription[]] {
   if (input.edges === 0) return [describeAll(input)]
   const names = Array.from({ length: input.edges + 1 }, (_, i) => `edge-${i}`)
   return [describeState(input, names), ...names.map(name => describeEdge(input, name))]
@@ -97,11 +99,7 @@ export function describeProcesses(input: TopologyInput): readonly ProcessDescrip
 
 function describeAll(input: TopologyInput): ProcessDescription {
   const name = 'skerry'
-  const stores = Object.entries(STORES).map(([binding, namespace]) => ({
-    name: binding,
-    kvNamespace: { name: 'kv', props: { json: JSON.stringify({ namespace }) } },
-  }))
-  const bindings = [...edgeBindings(input), ...stateBindings(input), ...stores, ...commonBindings(input)]
+  const bindings = [...edgeBindings(input), ...stateBindings(input), ...commonBindings(input)]
   const services = [
     { name: 'main', worker: { ...mainWorker(bindings), ...OBJECT_STORAGE, globalOutbound: 'internet' } },
     describeKv(),
@@ -112,13 +110,7 @@ function describeAll(input: TopologyInput): ProcessDescription {
     ...edgeSockets(input, name),
     toSocket(input, name, 'ops', {}, { name: 'main', entrypoint: 'Ops' }),
   ]
-  const { v8Flags } = input
-  return {
-    name,
-    role: 'all',
-    config: { services, sockets, ...(v8Flags && { v8Flags }) },
-    publicSocket: 'http',
-  }
+  return describePublic(input, name, 'all', { services, sockets })
 }
 
 /** Control plane and everything that lasts. No users' code, so no loader; no way out. */
@@ -126,10 +118,6 @@ function describeState(input: TopologyInput, edges: readonly string[]): ProcessD
   const name = 'state'
   const bindings: BindingConfig[] = [
     ...stateBindings(input),
-    ...Object.entries(STORES).map(([binding, namespace]) => ({
-      name: binding,
-      kvNamespace: { name: 'kv', props: { json: JSON.stringify({ namespace }) } },
-    })),
     ...edges.map((edge, i) => ({ name: `EDGE_${i}`, service: edge })),
     ...commonBindings(input),
   ]
@@ -170,13 +158,17 @@ function describeEdge(input: TopologyInput, name: string): ProcessDescription {
     ...edgeSockets(input, name),
     toSocket(input, name, 'rpc', RPC, { name: 'main', entrypoint: 'Edge' }),
   ]
-  const { v8Flags } = input
-  return {
-    name,
-    role: 'edge',
-    config: { services, sockets, ...(v8Flags && { v8Flags }) },
-    publicSocket: 'http',
-  }
+  return describePublic(input, name, 'edge', { services, sockets })
+}
+
+/** A process that has clients and runs functions. */
+function describePublic(
+  { v8Flags }: TopologyInput,
+  name: string,
+  role: ProcessRole,
+  config: WorkerdConfig,
+): ProcessDescription {
+  return { name, role, config: { ...config, ...(v8Flags && { v8Flags }) }, publicSocket: 'http' }
 }
 
 /** What a process that has clients listens on. */
@@ -242,6 +234,10 @@ function edgeBindings(input: TopologyInput): BindingConfig[] {
 function stateBindings(input: TopologyInput): BindingConfig[] {
   return [
     ...Object.entries(OBJECTS).map(([name, className]) => ({ name, durableObjectNamespace: { className } })),
+    ...Object.entries(STORES).map(([name, namespace]) => ({
+      name,
+      kvNamespace: { name: 'kv', props: { json: JSON.stringify({ namespace }) } },
+    })),
     // By environment: the configuration is a file, and files get copied into bug reports.
     { name: 'MASTER_KEY', fromEnvironment: 'MASTER_KEY' },
     { name: 'ADMIN_TOKEN', fromEnvironment: 'ADMIN_TOKEN' },

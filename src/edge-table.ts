@@ -21,10 +21,7 @@ export function prepareTable(env: EdgeEnv, ctx: ExecutionContext): Promise<void>
     ctx.waitUntil(pending.catch(() => undefined))
     return pending
   }
-  if (env.SKERRY_HOST_KIND === 'cloudflare' && Date.now() - checkedAtMs > MAX_AGE_MS) {
-    checkedAtMs = Date.now()
-    ctx.waitUntil(refreshTable(env, ctx.exports).catch(() => undefined))
-  }
+  if (env.SKERRY_HOST_KIND === 'cloudflare') refreshIfOld(env, ctx)
   return undefined
 }
 
@@ -53,10 +50,13 @@ export function catchUp(env: EdgeEnv, ctx: ExecutionContext): void {
 export function keepTable(env: EdgeEnv, ctx: ExecutionContext): void {
   if (!filled) {
     if (!filling) void prepareTable(env, ctx)?.catch(() => undefined)
-  } else if (Date.now() - checkedAtMs > MAX_AGE_MS) {
-    checkedAtMs = Date.now()
-    ctx.waitUntil(refreshTable(env, ctx.exports).catch(() => undefined))
-  }
+  } else refreshIfOld(env, ctx)
+}
+
+function refreshIfOld(env: EdgeEnv, ctx: ExecutionContext): void {
+  if (Date.now() - checkedAtMs <= MAX_AGE_MS) return
+  checkedAtMs = Date.now()
+  ctx.waitUntil(refreshTable(env, ctx.exports).catch(() => undefined))
 }
 
 /** Takes a pushed change in; one that doesn't follow what is held makes the edge read for itself. */
@@ -111,7 +111,7 @@ async function readAheadOfAll(
 /** At a start, about a millisecond each, beside the first requests. */
 const READ_AHEAD_SCRIPTS = 500
 
-/** Where changes can't be pushed to every edge, the table is at most this old. */
+/** How old the table may be where a change was not pushed, or the push was lost. */
 const MAX_AGE_MS = 2000
 
 let filled = false

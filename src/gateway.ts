@@ -179,9 +179,7 @@ function refuseConcurrency(target: ScriptTarget, refusal: Refusal): Response {
       ? `${queueLength} more wait for a place`
       : `none of them ended within ${queueMs} ms`
   const detail = `${full}; ${queue}.`
-  return respondProblem(new SkerryError('ERR_CONCURRENCY_LIMIT', detail), createRequestId(), {
-    'retry-after': '1',
-  })
+  return respondProblem(new SkerryError('ERR_CONCURRENCY_LIMIT', detail), createRequestId())
 }
 
 function refuse(

@@ -1,9 +1,7 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
+import { CLIENT_HEADER } from './core/reserved-headers.ts'
 import type { Env } from './env.ts'
 import { listen } from './listener.ts'
-
-/** The header in which the supervisor says whose request it hands over, as `address:port`. */
-export const CLIENT_HEADER = 'skerry-client'
 
 /**
  * Serves requests of clients whose edge is gone, as the supervisor hands them over: like the listener, but the

@@ -8,8 +8,10 @@ import { directory } from './registry/stubs.ts'
 
 /**
  * Answers the supervisor's heartbeats, on a private socket; 503 until the process can serve. As they come
- * steadily, they also are the clock for an edge's upkeep. `?evict=n` orders that idle isolates be ended, `?published` says that
- * others can reach the process, `?drain` that it is about to be ended in good order.
+ * steadily, they also are the clock for an edge's upkeep.
+ *
+ * `?evict=n` orders that idle isolates be ended, `?published` says that others can reach the process, `?drain`
+ * that it is about to be ended in good order.
  */
 export class Health extends WorkerEntrypoint<Env> {
   override async fetch(request: Request): Promise<Response> {

@@ -19,7 +19,7 @@ export async function listen(given: Request, env: Env, ctx: ExecutionContext): P
     const { url } = given
     const { host, path } = destinationOf(url)
     const match = table.match(host, path)
-    slot = enter(given, match?.target?.hash ?? 0)
+    slot = enter(given, match?.target.hash ?? 0)
     const request = trackBody(given, slot)
     if (url.length > LIMITS.urlBytes) response = respondUrlTooLong(url.length)
     else if (match) response = await handleRequest(request, match, env, ctx)

@@ -1,4 +1,5 @@
-import { ERRORS, type ErrorCode, SkerryError, toSkerryError } from './core/errors.ts'
+import { SkerryError, toSkerryError } from './core/errors.ts'
+import { retryHeaders, toProblem } from './core/problem.ts'
 
 /**
  * A failure as RFC 9457 problem JSON, with our stable `code` and the request's id; a 503 that may pass soon says
@@ -11,23 +12,13 @@ export function respondProblem(
   requestId: string,
   headers: Record<string, string> = {},
 ): Response {
-  const { status, remedy, retryable } = ERRORS[error.code]
-  const retryAfter = retryable && status === 503 ? { 'retry-after': '1' } : {}
-  const body = {
-    type: `urn:skerry:error:${error.code}`,
-    title: titleOf(error.code),
-    status,
-    detail: error.detail,
-    remedy,
-    code: error.code,
-    request_id: requestId,
-  }
-  return new Response(`${JSON.stringify(body)}\n`, {
-    status,
+  const problem = toProblem(error.code, error.detail, requestId)
+  return new Response(`${JSON.stringify(problem)}\n`, {
+    status: problem.status,
     headers: {
       'content-type': 'application/problem+json',
       'skerry-request-id': requestId,
-      ...retryAfter,
+      ...retryHeaders(error.code),
       ...headers,
     },
   })
@@ -44,11 +35,6 @@ export function toKnownError(error: unknown, requestId: string): SkerryError {
 /** A new request id: 32 hex digits, the form of a W3C trace id. */
 export function createRequestId(): string {
   return crypto.randomUUID().replaceAll('-', '')
-}
-
-function titleOf(code: ErrorCode): string {
-  const words = code.slice('ERR_'.length).toLowerCase().replaceAll('_', ' ')
-  return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 function describe(error: unknown): string {

@@ -1,5 +1,5 @@
-import { createClient, findAccount } from '../client.ts'
-import type { Command, OptionSpec, Output } from '../command.ts'
+import { type Client, createClient, findAccount } from '../client.ts'
+import type { Command, CommandInput, OptionSpec, Output } from '../command.ts'
 
 interface ScriptListing {
   readonly id: string
@@ -49,9 +49,7 @@ const show: Command = {
   options: ACCOUNT_OPTION,
   summary: 'Show what is deployed of a script',
   async run({ args, options, env, cwd, output }) {
-    const client = createClient(env, cwd)
-    const account = await findAccount(client, accountOf(options, env))
-    const path = `/accounts/${account.id}/scripts/${encode(args.name)}`
+    const { client, path } = await findScript({ args, options, env, cwd })
     const summary = (await client.skerry('GET', path)) as object
     output.result(summary, toLines(summary, output))
   },
@@ -63,11 +61,22 @@ const release: Command = {
   options: ACCOUNT_OPTION,
   summary: 'End a script’s quarantine and forget its strikes',
   async run({ args, options, env, cwd, output }) {
-    const client = createClient(env, cwd)
-    const account = await findAccount(client, accountOf(options, env))
-    const path = `/accounts/${account.id}/scripts/${encode(args.name)}/release`
-    output.result(await client.skerry('POST', path, {}), [`Released ${args.name}: it is called again.`])
+    const { client, path } = await findScript({ args, options, env, cwd })
+    const summary = await client.skerry('POST', `${path}/release`, {})
+    output.result(summary, [`Released ${args.name}: it is called again.`])
   },
+}
+
+/** Where our own API has the script that a command names. */
+async function findScript({
+  args,
+  options,
+  env,
+  cwd,
+}: Omit<CommandInput, 'output'>): Promise<{ client: Client; path: string }> {
+  const client = createClient(env, cwd)
+  const account = await findAccount(client, accountOf(options, env))
+  return { client, path: `/accounts/${account.id}/scripts/${encode(args.name)}` }
 }
 
 /** A line a field; a quarantine stands out, and strikes have a line each. */

@@ -29,6 +29,12 @@ export function toProblem(code: ErrorCode, detail: string, requestId: string): P
   }
 }
 
+/** What an answer with a failure says in its headers: a 503 that may pass soon, when to come back. */
+export function retryHeaders(code: ErrorCode): Record<string, string> {
+  const { status, retryable } = ERRORS[code]
+  return retryable && status === 503 ? { 'retry-after': '1' } : {}
+}
+
 function titleOf(code: ErrorCode): string {
   const words = code.slice('ERR_'.length).toLowerCase().replaceAll('_', ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)

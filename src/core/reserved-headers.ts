@@ -12,3 +12,6 @@ export const RESERVED_HEADERS = [
   'true-client-ip',
   'cf-worker',
 ] as const
+
+/** In which the supervisor says whose request it hands over, as `address:port`; believed on a private socket only. */
+export const CLIENT_HEADER = 'skerry-client'

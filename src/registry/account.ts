@@ -1,6 +1,4 @@
 import { DurableObject } from 'cloudflare:workers'
-import { SkerryError } from '../core/errors.ts'
-import type { Manifest, StoredBinding } from '../core/manifest.ts'
 import type { AccountChanges, EdgeVersion } from '../core/routing.ts'
 import type { StateEnv } from '../env.ts'
 import { edgeRoles } from '../roles.ts'
@@ -14,6 +12,7 @@ import {
   listDeployments,
   type Share,
 } from './deployments.ts'
+import { scriptNotFound, versionNotFound } from './failures.ts'
 import {
   createKvNamespace,
   deleteKvNamespace,
@@ -22,9 +21,15 @@ import {
   type KvNamespaceRecord,
   listKvNamespaces,
   renameKvNamespace,
-  resolveKvPrefixes,
 } from './kv-namespaces.ts'
 import { META_SCHEMA, Meta } from './meta.ts'
+import {
+  type NewVersion,
+  planSecrets,
+  planUpload,
+  type SecretChange,
+  type VersionContent,
+} from './new-version.ts'
 import {
   deleteDomain,
   deleteRoute,
@@ -48,8 +53,6 @@ import {
   touchScript,
   updateScript,
 } from './scripts.ts'
-import { applySecrets, type SecretEdits } from './secret-changes.ts'
-import { checkServices } from './services.ts'
 import {
   clearStrikes,
   endQuarantines,
@@ -70,39 +73,14 @@ import {
   deleteVersions,
   findVersion,
   findVersionByPrefix,
-  type InheritBinding,
   insertVersion,
   isolateDigest,
   knownModules,
   latestVersion,
   listVersions,
-  mergeBindings,
   VERSIONS_SCHEMA,
   type VersionRecord,
 } from './versions.ts'
-
-/** A new version, as the control plane brings it: probed, its modules stored, its secrets encrypted. */
-export interface NewVersion {
-  readonly manifest: Omit<Manifest, 'bindings'>
-  readonly bindings: readonly (StoredBinding | InheritBinding)[]
-  /** Binding types kept from the previous version. */
-  readonly keepTypes: readonly string[]
-  readonly annotations: Readonly<Record<string, string>>
-  readonly source: string
-  readonly author: Author
-  /** Also send all traffic to it. */
-  readonly deploy: boolean
-  readonly settings?: ScriptSettings
-}
-
-/** A change of secrets. */
-export interface SecretChange {
-  readonly secrets: SecretEdits
-  readonly annotations: Readonly<Record<string, string>>
-  readonly author: Author
-  /** Deploy the resulting version; then the latest version must be the deployed one. */
-  readonly deploy: boolean
-}
 
 /**
  * One account's registry: all that is deployed in it.
@@ -250,15 +228,7 @@ export class Account extends DurableObject<StateEnv> {
    * @throws ERR_BINDING_INHERIT, ERR_SERVICE_TARGET, ERR_SERVICE_ENTRYPOINT, ERR_KV_NAMESPACE_NOT_FOUND
    */
   addVersion(script: string, upload: NewVersion): Promise<VersionRecord> {
-    return this.#addVersion(script, upload, previous => {
-      const before = previous?.manifest.bindings ?? []
-      const manifest = {
-        ...upload.manifest,
-        bindings: mergeBindings(before, upload.bindings, upload.keepTypes),
-      }
-      checkServices(this.#sql, script, manifest)
-      return { manifest, kvPrefixes: resolveKvPrefixes(this.#sql, manifest.bindings) }
-    })
+    return this.#addVersion(script, upload, previous => planUpload(this.#sql, script, upload, previous))
   }
 
   /**
@@ -267,16 +237,9 @@ export class Account extends DurableObject<StateEnv> {
    * @throws ERR_SCRIPT_NOT_FOUND, ERR_SECRET_UNDEPLOYED, ERR_SECRET_NOT_FOUND, ERR_BINDING_TAKEN
    */
   changeSecrets(script: string, change: SecretChange): Promise<VersionRecord> {
-    return this.#addVersion(script, { ...change, source: 'api' }, previous => {
-      if (!previous) throw scriptNotFound()
-      const live = currentDeployment(this.#sql, script)?.versions ?? []
-      const isLive = live.some(share => share.version_id === previous.id && share.percentage === 100)
-      if (change.deploy && live.length > 0 && !isLive) {
-        throw secretUndeployed()
-      }
-      const bindings = applySecrets(previous.manifest.bindings, change.secrets)
-      return { manifest: { ...previous.manifest, bindings }, kvPrefixes: previous.kvPrefixes }
-    })
+    return this.#addVersion(script, { ...change, source: 'api' }, previous =>
+      planSecrets(this.#sql, script, change, previous),
+    )
   }
 
   // Deployments
@@ -391,7 +354,7 @@ export class Account extends DurableObject<StateEnv> {
   async #addVersion(
     script: string,
     by: Omit<NewVersion, 'manifest' | 'bindings' | 'keepTypes'>,
-    make: (previous: VersionRecord | undefined) => Pick<VersionRecord, 'manifest' | 'kvPrefixes'>,
+    make: (previous: VersionRecord | undefined) => VersionContent,
   ): Promise<VersionRecord> {
     const id = crypto.randomUUID()
     const accountId = this.#meta.text('account_id')
@@ -454,21 +417,3 @@ export class Account extends DurableObject<StateEnv> {
 
 /** Pushing a change waits no longer than this for an edge. */
 const PUSH_TIMEOUT_MS = 2000
-
-/** Cloudflare's words and code; wrangler acts on them. */
-export function scriptNotFound(): SkerryError {
-  return new SkerryError('ERR_SCRIPT_NOT_FOUND', 'This Worker does not exist on your account.')
-}
-
-/** wrangler knows it by its code, and explains. */
-function secretUndeployed(): SkerryError {
-  return new SkerryError(
-    'ERR_SECRET_UNDEPLOYED',
-    "Secret edit failed. You attempted to modify a secret, but the latest version of your Worker isn't currently deployed to all of its traffic. Deploy the latest version fully first, or edit secrets with the `wrangler versions secret` commands.",
-  )
-}
-
-/** @see scriptNotFound */
-export function versionNotFound(id: string): SkerryError {
-  return new SkerryError('ERR_VERSION_NOT_FOUND', `The script has no version "${id}".`)
-}

@@ -1,13 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { resolveMemoryLimits } from '../../host/memory-limits.ts'
-import {
-  HOST_KINDS,
-  type HostKind,
-  LIMIT_GROUPS,
-  LIMIT_TABLE,
-  LIMITS,
-  type Limit,
-} from '../../src/core/limits.ts'
+import { HOST_KINDS, type HostKind, LIMIT_GROUPS, type Limit } from '../../src/core/limit.ts'
+import { LIMIT_TABLE, LIMITS } from '../../src/core/limits.ts'
 
 const entries: readonly (readonly [string, Limit])[] = Object.entries(LIMIT_TABLE)
 

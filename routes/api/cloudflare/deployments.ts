@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { scriptNotFound } from '../../../src/registry/account.ts'
 import { type DeploymentRecord, parseShares } from '../../../src/registry/deployments.ts'
+import { scriptNotFound } from '../../../src/registry/failures.ts'
 import type { Api } from '../context.ts'
 import { readJsonObject } from '../json.ts'
 import { requireRole } from '../roles.ts'

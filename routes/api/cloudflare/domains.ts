@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { SkerryError } from '../../../src/core/errors.ts'
-import { scriptNotFound } from '../../../src/registry/account.ts'
+import { scriptNotFound } from '../../../src/registry/failures.ts'
 import type { RouteRecord } from '../../../src/registry/routes.ts'
 import type { Api } from '../context.ts'
 import { readJsonArray, readJsonObject, stringField } from '../json.ts'

@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import { ERRORS, type ErrorEntry, type SkerryError } from '../../../src/core/errors.ts'
+import { retryHeaders } from '../../../src/core/problem.ts'
 import type { Api } from '../context.ts'
 
 /** Paging of a list, in the form its callers expect. */
@@ -18,16 +19,15 @@ export function respondResult(c: Context<Api>, result: unknown, info?: ResultInf
 
 /** A failure in Cloudflare's envelope: its numeric code, our stable one beside it. */
 export function toEnvelope(error: SkerryError): Response {
-  const { status, retryable, cloudflareCode }: ErrorEntry = ERRORS[error.code]
-  // wrangler waits for so long and tries again.
-  const headers = retryable && status === 503 ? { 'retry-after': '1' } : {}
+  const { status, cloudflareCode }: ErrorEntry = ERRORS[error.code]
   const body = {
     success: false,
     errors: [{ code: cloudflareCode ?? 10013, message: error.detail, error_code: error.code }],
     messages: [],
     result: null,
   }
-  return Response.json(body, { status, headers })
+  // wrangler waits for as long as Retry-After says, and tries again.
+  return Response.json(body, { status, headers: retryHeaders(error.code) })
 }
 
 /** The query's `page` (from 1) and `per_page` (default and at most `maxPerPage`). */

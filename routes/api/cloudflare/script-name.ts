@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { SkerryError } from '../../../src/core/errors.ts'
 import { LIMITS } from '../../../src/core/limits.ts'
-import { scriptNotFound } from '../../../src/registry/account.ts'
+import { scriptNotFound } from '../../../src/registry/failures.ts'
 import type { ScriptRecord } from '../../../src/registry/scripts.ts'
 import type { Api } from '../context.ts'
 

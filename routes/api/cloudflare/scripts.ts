@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import { scriptNotFound } from '../../../src/registry/account.ts'
+import { scriptNotFound } from '../../../src/registry/failures.ts'
 import type { ScriptRecord } from '../../../src/registry/scripts.ts'
 import type { VersionRecord } from '../../../src/registry/versions.ts'
 import type { Api } from '../context.ts'

@@ -1,7 +1,6 @@
 import type { Context } from 'hono'
 import { type ParsedBinding, parseBindings } from '../../../bindings/index.ts'
-import type { ProbeResult } from '../../../runtime/probe.ts'
-import { checkHandlers } from '../../../runtime/probe.ts'
+import { checkHandlers, type ProbeResult } from '../../../runtime/probe.ts'
 import { readsOf } from '../../../runtime/reads.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
 import type { ExportRef, StoredBinding } from '../../../src/core/manifest.ts'

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { versionNotFound } from '../../../src/registry/account.ts'
+import { versionNotFound } from '../../../src/registry/failures.ts'
 import type { VersionRecord } from '../../../src/registry/versions.ts'
 import type { Api } from '../context.ts'
 import { requireRole } from '../roles.ts'

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
-import { HOST_KINDS, type HostKind, LIMIT_TABLE, type Limit } from '../../../src/core/limits.ts'
+import { HOST_KINDS, type HostKind, type Limit } from '../../../src/core/limit.ts'
+import { LIMIT_TABLE } from '../../../src/core/limits.ts'
 import type { Api } from '../context.ts'
 
 /**

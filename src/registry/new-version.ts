@@ -1,0 +1,80 @@
+import { SkerryError } from '../core/errors.ts'
+import type { Manifest, StoredBinding } from '../core/manifest.ts'
+import { currentDeployment } from './deployments.ts'
+import { scriptNotFound } from './failures.ts'
+import { resolveKvPrefixes } from './kv-namespaces.ts'
+import type { ScriptSettings } from './scripts.ts'
+import { applySecrets, type SecretEdits } from './secret-changes.ts'
+import { checkServices } from './services.ts'
+import { type Author, type InheritBinding, mergeBindings, type VersionRecord } from './versions.ts'
+
+/** A new version, as the control plane brings it: probed, its modules stored, its secrets encrypted. */
+export interface NewVersion {
+  readonly manifest: Omit<Manifest, 'bindings'>
+  readonly bindings: readonly (StoredBinding | InheritBinding)[]
+  /** Binding types kept from the previous version. */
+  readonly keepTypes: readonly string[]
+  readonly annotations: Readonly<Record<string, string>>
+  readonly source: string
+  readonly author: Author
+  /** Also send all traffic to it. */
+  readonly deploy: boolean
+  readonly settings?: ScriptSettings
+}
+
+/** A change of secrets. */
+export interface SecretChange {
+  readonly secrets: SecretEdits
+  readonly annotations: Readonly<Record<string, string>>
+  readonly author: Author
+  /** Deploy the resulting version; then the latest version must be the deployed one. */
+  readonly deploy: boolean
+}
+
+/** What a version will hold, beside who made it and how. */
+export type VersionContent = Pick<VersionRecord, 'manifest' | 'kvPrefixes'>
+
+/**
+ * The content of an uploaded version: its own bindings, and those it keeps of the previous version.
+ *
+ * @throws ERR_BINDING_INHERIT, ERR_SERVICE_TARGET, ERR_SERVICE_ENTRYPOINT, ERR_KV_NAMESPACE_NOT_FOUND
+ */
+export function planUpload(
+  sql: SqlStorage,
+  script: string,
+  upload: NewVersion,
+  previous: VersionRecord | undefined,
+): VersionContent {
+  const before = previous?.manifest.bindings ?? []
+  const bindings = mergeBindings(before, upload.bindings, upload.keepTypes)
+  const manifest = { ...upload.manifest, bindings }
+  checkServices(sql, script, manifest)
+  return { manifest, kvPrefixes: resolveKvPrefixes(sql, bindings) }
+}
+
+/**
+ * The content of the previous version with other secrets.
+ *
+ * @throws ERR_SCRIPT_NOT_FOUND, ERR_SECRET_UNDEPLOYED, ERR_SECRET_NOT_FOUND, ERR_BINDING_TAKEN
+ */
+export function planSecrets(
+  sql: SqlStorage,
+  script: string,
+  change: SecretChange,
+  previous: VersionRecord | undefined,
+): VersionContent {
+  if (!previous) throw scriptNotFound()
+  const live = currentDeployment(sql, script)?.versions ?? []
+  const isLive = live.some(share => share.version_id === previous.id && share.percentage === 100)
+  if (change.deploy && live.length > 0 && !isLive) throw secretUndeployed()
+  const bindings = applySecrets(previous.manifest.bindings, change.secrets)
+  return { manifest: { ...previous.manifest, bindings }, kvPrefixes: previous.kvPrefixes }
+}
+
+/** wrangler knows it by its code, and explains. */
+function secretUndeployed(): SkerryError {
+  return new SkerryError(
+    'ERR_SECRET_UNDEPLOYED',
+    "Secret edit failed. You attempted to modify a secret, but the latest version of your Worker isn't currently deployed to all of its traffic. Deploy the latest version fully first, or edit secrets with the `wrangler versions secret` commands.",
+  )
+}

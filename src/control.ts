@@ -5,8 +5,9 @@ import type { Api } from '../routes/api/context.ts'
 import { v1 } from '../routes/api/skerry/index.ts'
 import { pages } from '../routes/api/skerry/pages.ts'
 import { SkerryError } from './core/errors.ts'
+import { createRequestId } from './core/ids.ts'
 import type { StateEnv } from './env.ts'
-import { createRequestId, respondProblem, toKnownError } from './respond.ts'
+import { respondProblem, toKnownError } from './respond.ts'
 
 const app = new Hono<Api>()
 

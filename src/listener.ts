@@ -1,12 +1,13 @@
 import { toEnvelope } from '../routes/api/cloudflare/envelope.ts'
 import { enter, leave, trackBody } from './board.ts'
+import { createRequestId } from './core/ids.ts'
 import { LIMITS } from './core/limits.ts'
 import { destinationOf } from './destination.ts'
 import { prepareTable, table } from './edge-table.ts'
 import type { Env } from './env.ts'
 import { handleRequest, respondBodyTooLarge, respondNoRoute, respondUrlTooLong } from './gateway.ts'
 import { limitBody } from './incoming.ts'
-import { createRequestId, respondProblem, toKnownError } from './respond.ts'
+import { respondProblem, toKnownError } from './respond.ts'
 import { askState, CARRIER_HEADER, isAway, stateRole, stateUnavailable } from './roles.ts'
 
 /** Serves a client's request: hosts with something deployed are the data plane, the platform's own hosts the control plane. */

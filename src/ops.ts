@@ -1,10 +1,11 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { toSkerryError } from './core/errors.ts'
+import { createRequestId } from './core/ids.ts'
 import type { ProcessOrders, ProcessReport } from './core/processes.ts'
 import type { StateEnv } from './env.ts'
 import { putProcesses } from './observe/processes.ts'
 import { recordStrike } from './registry/strike-report.ts'
-import { createRequestId, respondProblem } from './respond.ts'
+import { respondProblem } from './respond.ts'
 
 /** What the supervisor tells the state role, over a private socket: JSON in, JSON out. */
 export class Ops extends WorkerEntrypoint<StateEnv> {

@@ -1,8 +1,9 @@
 import { SkerryError } from './core/errors.ts'
+import { createRequestId } from './core/ids.ts'
 import type { EventResult } from './core/outcome.ts'
 import type { EdgeVersion, ScriptTarget } from './core/routing.ts'
 import { describeQuarantine, inForce, retryAfterSeconds } from './core/strikes.ts'
-import { createRequestId, respondProblem } from './respond.ts'
+import { respondProblem } from './respond.ts'
 
 /**
  * What a caller gets of a function in quarantine: 503, when to come back, and why; `undefined` = call it.

@@ -1,5 +1,5 @@
 import { SkerryError, toSkerryError } from './core/errors.ts'
-import { retryHeaders, toProblem } from './core/problem.ts'
+import { problemResponse } from './core/problem.ts'
 
 /**
  * A failure as RFC 9457 problem JSON, with our stable `code` and the request's id; a 503 that may pass soon says
@@ -12,16 +12,7 @@ export function respondProblem(
   requestId: string,
   headers: Record<string, string> = {},
 ): Response {
-  const problem = toProblem(error.code, error.detail, requestId)
-  return new Response(`${JSON.stringify(problem)}\n`, {
-    status: problem.status,
-    headers: {
-      'content-type': 'application/problem+json',
-      'skerry-request-id': requestId,
-      ...retryHeaders(error.code),
-      ...headers,
-    },
-  })
+  return problemResponse(error.code, error.detail, requestId, headers)
 }
 
 /** Whatever was thrown, as one of our errors; what is not ours says nothing of its cause, which goes to the log. */
@@ -30,11 +21,6 @@ export function toKnownError(error: unknown, requestId: string): SkerryError {
   if (known) return known
   console.error(JSON.stringify({ level: 'error', request_id: requestId, error: describe(error) }))
   return new SkerryError('ERR_INTERNAL', 'The platform failed to handle the request.', { cause: error })
-}
-
-/** A new request id: 32 hex digits, the form of a W3C trace id. */
-export function createRequestId(): string {
-  return crypto.randomUUID().replaceAll('-', '')
 }
 
 function describe(error: unknown): string {

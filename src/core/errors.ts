@@ -82,6 +82,16 @@ export const ERRORS = {
     { cloudflareCode: 10013 },
   ),
 
+  // The gateway's policies, for callers.
+  ERR_PATH_REFUSED: entry(
+    400,
+    'caller',
+    'Spell the path without encoded slashes, backslashes or control characters.',
+  ),
+  ERR_POLICY_FAILED: entry(500, 'platform', 'The platform log has the cause under the request id.', {
+    retryable: true,
+  }),
+
   // Functions reaching out.
   ERR_EGRESS_REFUSED: entry(
     403,
@@ -94,6 +104,12 @@ export const ERRORS = {
   ERR_SUBREQUEST_LIMIT: entry(500, 'function', 'Make fewer subrequests per invocation.'),
 
   // The control plane.
+  ERR_GATEWAY_FILE: entry(
+    400,
+    'caller',
+    'Correct the gateway file; `skerry gateway check` points at the line.',
+  ),
+
   ERR_UNAUTHENTICATED: entry(
     401,
     'caller',

@@ -26,3 +26,8 @@ export async function sha256Hex(data: string | Uint8Array<ArrayBuffer>): Promise
   const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data
   return toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
 }
+
+/** A new request id: 32 hex digits, the form of a W3C trace id. */
+export function createRequestId(): string {
+  return crypto.randomUUID().replaceAll('-', '')
+}

@@ -39,3 +39,25 @@ function titleOf(code: ErrorCode): string {
   const words = code.slice('ERR_'.length).toLowerCase().replaceAll('_', ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
+
+/**
+ * A failure as an answer, with the request's id in `skerry-request-id`; a 503 that may pass soon says so in
+ * `Retry-After`, unless `headers` know better.
+ */
+export function problemResponse(
+  code: ErrorCode,
+  detail: string,
+  requestId: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  const problem = toProblem(code, detail, requestId)
+  return new Response(`${JSON.stringify(problem)}\n`, {
+    status: problem.status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'skerry-request-id': requestId,
+      ...retryHeaders(code),
+      ...headers,
+    },
+  })
+}

@@ -1,4 +1,5 @@
 import type { ScriptGate } from './admission.ts'
+import type { EdgeApiKey, GatewaySnapshot, Purge } from './gateway.ts'
 import type { Reads } from './manifest.ts'
 import type { Quarantine } from './strikes.ts'
 
@@ -64,4 +65,12 @@ export interface AccountChanges {
   readonly removed: readonly string[]
   /** All routes and custom domains, when any changed. */
   readonly routes?: readonly HostRoute[]
+  /** The gateway file and the secrets it refers to, when either changed. */
+  readonly gateway?: GatewaySnapshot
+  /** API keys that were made or changed; all of them when `from` is 0. */
+  readonly apiKeys?: readonly EdgeApiKey[]
+  /** Hashes of API keys that were deleted. */
+  readonly removedApiKeys?: readonly string[]
+  /** Purges of caches that were asked for. */
+  readonly purges?: readonly Purge[]
 }

@@ -5,7 +5,6 @@ import { edgeRoles } from '../roles.ts'
 import { readChanges, toEdgeVersion } from './changes.ts'
 import {
   currentDeployment,
-  DEPLOYMENTS_SCHEMA,
   type DeploymentRecord,
   deleteDeployments,
   insertDeployment,
@@ -17,12 +16,12 @@ import {
   createKvNamespace,
   deleteKvNamespace,
   getKvNamespace,
-  KV_NAMESPACES_SCHEMA,
   type KvNamespaceRecord,
   listKvNamespaces,
   renameKvNamespace,
 } from './kv-namespaces.ts'
-import { META_SCHEMA, Meta } from './meta.ts'
+import { Meta } from './meta.ts'
+import { ACCOUNT_MIGRATIONS } from './migrations.ts'
 import {
   type NewVersion,
   planSecrets,
@@ -37,7 +36,6 @@ import {
   insertRoute,
   listRoutes,
   type NewRoute,
-  ROUTES_SCHEMA,
   type RouteRecord,
   usesHost,
 } from './routes.ts'
@@ -47,7 +45,6 @@ import {
   findScript,
   listScripts,
   reviseScript,
-  SCRIPTS_SCHEMA,
   type ScriptRecord,
   type ScriptSettings,
   touchScript,
@@ -62,7 +59,6 @@ import {
   planStrike,
   putQuarantine,
   type QuarantineRecord,
-  STRIKES_SCHEMA,
   type Strike,
   type StrikeRecord,
   strikePolicy,
@@ -78,7 +74,6 @@ import {
   knownModules,
   latestVersion,
   listVersions,
-  VERSIONS_SCHEMA,
   type VersionRecord,
 } from './versions.ts'
 
@@ -96,17 +91,7 @@ export class Account extends DurableObject<StateEnv> {
     super(ctx, env)
     this.#sql = ctx.storage.sql
     this.#meta = new Meta(this.#sql)
-    migrate(ctx.storage, [
-      [
-        META_SCHEMA,
-        SCRIPTS_SCHEMA,
-        VERSIONS_SCHEMA,
-        DEPLOYMENTS_SCHEMA,
-        ROUTES_SCHEMA,
-        KV_NAMESPACES_SCHEMA,
-      ].join(';'),
-      STRIKES_SCHEMA,
-    ])
+    migrate(ctx.storage, ACCOUNT_MIGRATIONS)
   }
 
   /** Tells the object whose it is; called by the control plane and by the snapshot before anything else. */

@@ -49,7 +49,7 @@ const QUIET_MS = 20
 const BUSY_QUIET_MS = 100
 const LATELY_MS = 200
 /** … but all together no longer than this: others wait for what the process has begun. */
-const MAX_STOPPED_MS = 1500
+const MAX_STOPPED_MS = 3000
 /** It may go on between two stops until it has nothing to do, but no longer than this … */
 const MAX_STEP_MS = 50
 /** … of which we watch so much without a pause. */

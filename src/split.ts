@@ -1,4 +1,5 @@
 import type { EdgeVersion } from './core/routing.ts'
+import { unitHash } from './core/unit-hash.ts'
 
 /**
  * Picks a version by its share of the traffic.
@@ -24,14 +25,4 @@ export function pickByShare(versions: readonly EdgeVersion[], point: number): Ed
     if (rest < 0) return version
   }
   return versions.at(-1)
-}
-
-/** FNV-1a of a text, scaled to [0, 1). */
-function unitHash(text: string): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  // Murmur's finaliser: short keys that differ in a digit must not land side by side.
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
 }

@@ -1,7 +1,7 @@
 import { clientIpOf } from '../../src/core/client-ip.ts'
 import type { ErrorCode } from '../../src/core/errors.ts'
 import { createRequestId } from '../../src/core/ids.ts'
-import { problemResponse } from '../../src/core/problem.ts'
+import { type ProblemExtensions, problemResponse } from '../../src/core/problem.ts'
 import { HeaderEdits } from './header-edits.ts'
 import type { Identity } from './identity.ts'
 import type { Services } from './services.ts'
@@ -25,6 +25,8 @@ export interface ExchangeInit {
 export interface Trace {
   /** One finding of the policy that runs, as a sentence, with the values it used. Never a secret or a whole credential. */
   note(finding: string, values?: Readonly<Record<string, unknown>>): void
+  /** The policy at this place of the route's list is about to be asked; what is noted from now on is its. */
+  enter?(place: number): void
 }
 
 /**
@@ -47,6 +49,15 @@ export class Exchange {
   readonly isDryRun: boolean
   /** Who calls, once a policy has found out. */
   identity: Identity | undefined
+  /** The place in the route's list of the policy that answered; -1 = the target did, or has yet to. */
+  answeredBy = -1
+  /**
+   * `wanted`: a policy keeps the answer's body, so the target is to leave it as it is on the wire, with its content
+   * coding (`encodeResponseBody: 'manual'`). `given`: it did, and it has one; a runtime would decode it otherwise.
+   */
+  rawBody: 'wanted' | 'given' | undefined
+  /** The client has its answer already; this asks the target for later. */
+  isBackground = false
   /** Which version of the function is wanted: a version's id or tag. Set by the canary split. */
   version: string | undefined
   #clientIp: string | undefined
@@ -98,6 +109,11 @@ export class Exchange {
     return this.#requestHeaders
   }
 
+  /** Whether what the target gets differs from `request`. */
+  get changesRequest(): boolean {
+    return this.#requestHeaders !== undefined && !this.#requestHeaders.isEmpty
+  }
+
   /** Changes to the response's headers, applied to whatever answer goes out: refusals too. */
   get responseHeaders(): HeaderEdits {
     this.#responseHeaders ??= new HeaderEdits()
@@ -122,9 +138,60 @@ export class Exchange {
     return withHeaders(response, edits)
   }
 
-  /** An answer of the platform's own: problem JSON of the code, with this exchange's request id. */
-  refuse(code: ErrorCode, detail: string, headers?: Record<string, string>): Response {
-    return problemResponse(code, detail, this.requestId, headers)
+  /**
+   * Keeps the exchange as it is: for a policy that asks the rest of the route more than once, as policies behind it
+   * would otherwise make their changes again to what they have changed.
+   *
+   * @returns puts it back as it was. The request's body isn't kept.
+   */
+  keep(): () => void {
+    const { request, identity, version } = this
+    const requestHeaders = this.#requestHeaders?.copy()
+    const responseHeaders = this.#responseHeaders?.copy()
+    return () => {
+      this.request = request
+      this.identity = identity
+      this.version = version
+      this.#requestHeaders = requestHeaders?.copy()
+      this.#responseHeaders = responseHeaders?.copy()
+    }
+  }
+
+  /**
+   * The same exchange with another request, without the changes to headers asked for so far: for a policy that asks
+   * the rest of the route on its own account, and must tell what policies behind it change.
+   */
+  fork(request: Request): Exchange {
+    const { nowMs, services, route, params, trace, isDryRun } = this
+    const fork = new Exchange({
+      request,
+      nowMs,
+      services,
+      route,
+      params,
+      isDryRun,
+      clientIp: this.clientIp,
+      ...(trace && { trace }),
+    })
+    fork.identity = this.identity
+    fork.version = this.version
+    fork.isBackground = this.isBackground
+    fork.#requestId = this.requestId
+    return fork
+  }
+
+  /**
+   * An answer of the platform's own: problem JSON of the code, with this exchange's request id.
+   *
+   * @param extensions members of the problem beside the fixed ones
+   */
+  refuse(
+    code: ErrorCode,
+    detail: string,
+    headers?: Record<string, string>,
+    extensions?: ProblemExtensions,
+  ): Response {
+    return problemResponse(code, detail, this.requestId, headers, extensions)
   }
 }
 

@@ -1,4 +1,4 @@
-type Edit = readonly [how: 'set' | 'append' | 'delete' | 'add', name: string, value: string]
+type Edit = readonly [how: 'set' | 'append' | 'delete' | 'add' | 'default', name: string, value: string]
 
 /** Changes to a message's headers, noted to be applied at once, in order. */
 export class HeaderEdits {
@@ -20,16 +20,30 @@ export class HeaderEdits {
     this.#edits.push(['delete', name, ''])
   }
 
+  /** Sets a header that isn't there. */
+  setIfAbsent(name: string, value: string): void {
+    this.#edits.push(['default', name, value])
+  }
+
   /** Adds a member to a list such as `Vary`, unless it is there already. */
   addToList(name: string, member: string): void {
     this.#edits.push(['add', name, member])
+  }
+
+  /** The same changes, to go on from. */
+  copy(): HeaderEdits {
+    const copy = new HeaderEdits()
+    copy.#edits.push(...this.#edits)
+    return copy
   }
 
   applyTo(headers: Headers): void {
     for (const [how, name, value] of this.#edits) {
       if (how === 'delete') headers.delete(name)
       else if (how === 'add') addMember(headers, name, value)
-      else headers[how](name, value)
+      else if (how === 'default') {
+        if (!headers.has(name)) headers.set(name, value)
+      } else headers[how](name, value)
     }
   }
 }

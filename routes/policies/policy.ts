@@ -1,4 +1,4 @@
-import type { GenericSchema } from 'valibot'
+import type { GenericSchema, InferInput, InferOutput } from 'valibot'
 import type { Exchange } from './exchange.ts'
 
 /** `undefined`: go on. A response: that is the answer, and neither later policies nor the target are asked. */
@@ -19,15 +19,18 @@ export interface Phase {
    */
   response?(response: Response, exchange: Exchange): Response | Promise<Response>
   /** Around all that comes after it, for what may answer without it, or ask it again. `request` and `response` are not used then. */
-  around?(exchange: Exchange, next: Next): Promise<Response>
+  around?(exchange: Exchange, next: Next): Response | Promise<Response>
   /** In place of `request` or `around` in a dry run: decides, and notes why, but calls, spends and stores nothing. */
   explain?(exchange: Exchange): Verdict | Promise<Verdict>
   /** Of policies that authenticate: whether the caller has presented what it looks at, right or wrong. */
   isPresented?(exchange: Exchange): boolean
 }
 
-/** The rest of the route: later policies and the target. May be called again if the request can be sent again. */
-export type Next = () => Promise<Response>
+/**
+ * The rest of the route: later policies and the target. May be called again if the request can be sent again; with
+ * another exchange (`exchange.fork()`) in place of the client's, also after the answer.
+ */
+export type Next = (asked?: Exchange) => Promise<Response>
 
 /** What a policy is made in. */
 export interface PolicyContext {
@@ -37,23 +40,33 @@ export interface PolicyContext {
   policy(name: string): Phase
 }
 
-/** A type of policy: what may be written in the gateway file, and what it does. */
-export interface PolicyKind<Options> {
+/**
+ * A type of policy: what may be written in the gateway file, and what it does.
+ *
+ * `Options` are those that were checked, with their defaults; `Input` is what may be written.
+ */
+export interface PolicyKind<Options, Input = unknown> {
   /** As in `type = "jwt"`. */
   readonly type: string
   /** One sentence, for the documentation and editors. */
   readonly summary: string
   /** What may stand beside `type`; keys in snake_case. Descriptions of its fields go into the JSON Schema and docs. */
-  readonly options: GenericSchema<unknown, Options>
+  readonly options: GenericSchema<Input, Options>
   /**
-   * Makes its phase. Must not do I/O. Secrets have been put in the place of their references.
+   * Makes its phase. Must not do I/O, take random values or ask the time: stand-alone Workers call it in their global
+   * scope, where there is none. Secrets have been put in the place of their references.
    *
    * @throws SkerryError ERR_GATEWAY_FILE for what only now turns out to be wrong
    */
   create(options: Options, context: PolicyContext): Phase
 }
 
-/** Keeps a kind's option type while checking its shape. */
-export function definePolicy<Options>(kind: PolicyKind<Options>): PolicyKind<Options> {
-  return kind
+/** Keeps the types that a kind's schema has, while checking its shape. */
+export function definePolicy<const Schema extends GenericSchema>(kind: {
+  readonly type: string
+  readonly summary: string
+  readonly options: Schema
+  create(options: InferOutput<Schema>, context: PolicyContext): Phase
+}): PolicyKind<InferOutput<Schema>, InferInput<Schema>> {
+  return kind as PolicyKind<InferOutput<Schema>, InferInput<Schema>>
 }

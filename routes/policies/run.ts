@@ -29,17 +29,26 @@ function enter(
 ): Response | Promise<Response> {
   for (let i = from; i < phases.length; i++) {
     const phase = phases[i] as Phase
+    exchange.trace?.enter?.(i)
     if (phase.around) {
-      const answer = phase.around(exchange, async () => enter(phases, i + 1, exchange, target))
-      return leave(phases, from, i, answer, exchange)
+      exchange.answeredBy = i
+      const next = async (asked = exchange) => {
+        asked.answeredBy = -1
+        return enter(phases, i + 1, asked, target)
+      }
+      return leave(phases, from, i, phase.around(exchange, next), exchange)
     }
     const verdict = phase.request?.(exchange)
     if (verdict === undefined) continue
-    if (!(verdict instanceof Promise)) return leave(phases, from, i, verdict, exchange)
-    // Those before this one see what comes of it, so they are left in the continuation.
-    const rest = verdict.then(answer =>
-      answer === undefined ? enterAfter(phases, i, exchange, target) : answer,
-    )
+    if (!(verdict instanceof Promise)) {
+      exchange.answeredBy = i
+      return leave(phases, from, i, verdict, exchange)
+    }
+    const rest = verdict.then(answer => {
+      if (answer === undefined) return enterAfter(phases, i, exchange, target)
+      exchange.answeredBy = i
+      return answer
+    })
     return leave(phases, from, i, rest, exchange)
   }
   return leave(phases, from, phases.length, target(exchange), exchange)

@@ -1,4 +1,5 @@
 import type { ApiKey, Purge } from '../../src/core/gateway.ts'
+import type { PermitGrant, PermitRequest, QuotaRequest, QuotaState } from '../../src/core/permits.ts'
 
 /**
  * What policies need beside the request: a way out, and what all edges share. The platform gives its own; a
@@ -18,55 +19,14 @@ export interface Services {
 /** Exact counters that all edges share. */
 export interface LimiterService {
   /**
-   * Asks for permits of one key. Never grants more in any window than the limit allows, also not what earlier
-   * grants left unused; what is granted must be spent before `expiresAtMs`.
+   * Asks for permits of one key. Never lets more into any window than the limit allows, also not what earlier grants
+   * left unspent; what is granted ahead must be spent before `expiresAtMs`.
    *
    * @throws when the state role can't be reached: the policy decides what then
    */
   take(request: PermitRequest): Promise<PermitGrant>
-  /** Counts against a durable quota, or only reads it with `cost` 0. */
+  /** Counts against a durable quota, or only reads it with `wanted` and `ahead` 0. @throws as `take` */
   spend(request: QuotaRequest): Promise<QuotaState>
-}
-
-export interface PermitRequest {
-  /** Unique on the platform within the account: policy, route and caller. */
-  readonly key: string
-  readonly algorithm: 'sliding-window' | 'token-bucket'
-  readonly limit: number
-  readonly windowMs: number
-  /** Of a token bucket: how many may come at once. */
-  readonly burst: number
-  /** How many permits are wanted; fewer may be granted. */
-  readonly wanted: number
-  /** How many are needed at least: if there are fewer, none is granted. */
-  readonly needed: number
-}
-
-export interface PermitGrant {
-  readonly granted: number
-  /** Milliseconds since the epoch; 0 when nothing was granted. */
-  readonly expiresAtMs: number
-  /** What is left for others after this grant. */
-  readonly remaining: number
-  /** Milliseconds until `needed` would be granted; 0 when it was. */
-  readonly retryAfterMs: number
-  /** Milliseconds until everything is available again. */
-  readonly resetMs: number
-}
-
-export interface QuotaRequest {
-  readonly key: string
-  readonly limit: number
-  /** The quota's period in UTC. */
-  readonly period: 'day' | 'month'
-  readonly cost: number
-}
-
-export interface QuotaState {
-  /** Whether `cost` was within the quota, and was counted. */
-  readonly isAllowed: boolean
-  readonly used: number
-  readonly resetAtMs: number
 }
 
 /** Small durable records by key, which all edges share. Keys are unique on the platform within the account. */
@@ -91,13 +51,22 @@ export interface CacheService {
   readonly scope: string
   /**
    * Who fetches what is missing: one of all callers that ask at the same time, on all edges, is to fetch. Others
-   * wait until it is done, and look again. It must call `done` with the handle it got.
+   * wait until it is done, and look again. It must call `done` with the handle it got, and until then, at least
+   * once a second, `renew`: who isn't heard of is taken for dead, and the others are told that it is over.
    */
   begin(key: string): Promise<{ isFetcher: boolean; handle: string }>
+  renew?(key: string, handle: string): Promise<void>
   done(key: string, handle: string): Promise<void>
   /** A stored response by key, from the store that all edges share. */
   read(key: string): Promise<StoredBytes | undefined>
   write(key: string, stored: StoredBytes, ttlSeconds: number): Promise<void>
+  /**
+   * Has other edges forget what they stored under keys, because somebody wrote there; resolves when they have. Keys
+   * begin with `scope`. Absent where there is no other edge.
+   */
+  forget?(keys: readonly string[]): Promise<void>
+  /** Targets heed `exchange.rawBody`: a coded body that isn't said to be raw has been decoded. */
+  readonly knowsRawBodies?: boolean
   /** Purges of this account, in order, as they were pushed to this edge; later ones have higher numbers. */
   purgesSince(sequence: number): readonly Purge[]
 }

@@ -219,6 +219,32 @@ export class ScriptGate {
   }
 }
 
+/** Why a request got no place. */
+export type Refusal = 'queue is full' | 'waited too long'
+
+/**
+ * A place for one invocation of a script, as soon as one is free.
+ *
+ * Ask `gate.enter` first: mostly there is one, and nothing needs to be awaited.
+ */
+export async function waitForPlace(gate: ScriptGate, nowMs: number): Promise<Slot | Refusal> {
+  // Whoever gives a place back wakes us: promises may be resolved across requests.
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const waiter = gate.wait(nowMs, resolve)
+  if (!waiter) return 'queue is full'
+  const late = setTimeout(resolve, waiter.untilMs - nowMs)
+  await promise
+  clearTimeout(late)
+  return gate.claim(waiter, Date.now()) ?? 'waited too long'
+}
+
+/** Gives a place back; whoever waits for it gets it. */
+export function leave(slot: Slot): void {
+  countOut(slot)
+  const { gate } = slot.account
+  if (gate.isContended) gate.dispatch(Date.now())
+}
+
 /** Gives a place back; then `dispatch` if the account is contended. */
 export function countOut(slot: Slot): void {
   slot.count--

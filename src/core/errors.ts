@@ -83,12 +83,91 @@ export const ERRORS = {
   ),
 
   // The gateway's policies, for callers.
+  ERR_METHOD_NOT_ALLOWED: entry(405, 'caller', 'Use a method that the header Allow names.'),
   ERR_PATH_REFUSED: entry(
     400,
     'caller',
     'Spell the path without encoded slashes, backslashes or control characters.',
   ),
+  ERR_NOT_CACHED: entry(504, 'caller', 'Ask again without `only-if-cached`.'),
   ERR_POLICY_FAILED: entry(500, 'platform', 'The platform log has the cause under the request id.', {
+    retryable: true,
+  }),
+  ERR_UPSTREAM_FAILED: entry(502, 'platform', 'Retry; the platform log has the cause under the request id.', {
+    retryable: true,
+  }),
+  ERR_UPSTREAM_TIMEOUT: entry(504, 'platform', 'Retry; the operator sets how long the upstream may take.', {
+    retryable: true,
+  }),
+  ERR_CREDENTIALS_MISSING: entry(
+    401,
+    'caller',
+    'Send credentials, as the header WWW-Authenticate and the message describe.',
+  ),
+  ERR_CREDENTIALS_INVALID: entry(401, 'caller', 'Check user name and password.'),
+  ERR_JWT_MISSING: entry(401, 'caller', 'Send `Authorization: Bearer <token>`.'),
+  ERR_JWT_INVALID: entry(401, 'caller', 'Get a token for this API from its identity provider.'),
+  ERR_JWT_EXPIRED: entry(401, 'caller', 'Get a new token from the identity provider.'),
+  ERR_ACCESS_TOKEN_MISSING: entry(401, 'caller', 'Send `Authorization: Bearer <token>`.'),
+  ERR_ACCESS_TOKEN_INVALID: entry(401, 'caller', 'Get a new token for this API from its identity provider.'),
+  ERR_IDENTITY_PROVIDER: entry(503, 'platform', 'Retry shortly; the identity provider does not answer.', {
+    retryable: true,
+  }),
+  ERR_SCOPE_MISSING: entry(403, 'caller', 'Use a token or key that has the scopes in the message.'),
+  ERR_API_KEY_MISSING: entry(401, 'caller', 'Send your API key as the message describes.'),
+  ERR_API_KEY_INVALID: entry(401, 'caller', 'Check the key, or ask for a new one.'),
+  ERR_API_KEY_EXPIRED: entry(401, 'caller', 'Use the key that replaced it, or ask for a new one.'),
+  ERR_IP_REFUSED: entry(403, 'caller', 'Call from an address that the operator allows.'),
+  ERR_CLIENT_CERT_MISSING: entry(403, 'caller', 'Connect with a client certificate.'),
+  ERR_CLIENT_CERT_REFUSED: entry(
+    403,
+    'caller',
+    'Connect with a client certificate that the operator allows.',
+  ),
+  ERR_ACCESS_REFUSED: entry(403, 'caller', 'Ask the operator for a role or scope that may do this.'),
+  ERR_SIGNATURE_MISSING: entry(401, 'caller', 'Sign the message as the provider of the webhook does.'),
+  ERR_SIGNATURE_INVALID: entry(
+    401,
+    'caller',
+    'Check the secret, that the clock is right, and that nothing changes the body on its way.',
+  ),
+  ERR_WEBHOOK_REPLAYED: entry(409, 'caller', 'Sign a message anew to send it again.'),
+  ERR_LOGIN_REQUIRED: entry(401, 'caller', 'Log in with a browser, then try again.'),
+  ERR_LOGIN_STATE: entry(400, 'caller', 'Start again from the page that you wanted to see.'),
+  ERR_LOGIN_FAILED: entry(403, 'caller', 'Try again; the platform log has the cause under the request id.'),
+  ERR_CROSS_SITE: entry(403, 'caller', 'Use the page of the site itself.'),
+
+  ERR_REQUEST_INVALID: entry(
+    400,
+    'caller',
+    'Correct what `errors` names; each has the place in the request, and what must be there.',
+  ),
+  ERR_MEDIA_TYPE: entry(415, 'caller', 'Send a body of a type that the message and the header Accept name.'),
+  ERR_OPERATION_NOT_FOUND: entry(404, 'caller', 'Check the path; the description of the API has them all.'),
+  ERR_LENGTH_REQUIRED: entry(411, 'caller', 'Send the header Content-Length.'),
+  ERR_CORS_REFUSED: entry(403, 'caller', 'Call from a page of an origin that the operator allows.'),
+  ERR_MAINTENANCE: entry(503, 'platform', 'Retry after the time in Retry-After.', { retryable: true }),
+  ERR_ROUTE_TIMEOUT: entry(504, 'function', 'Retry; the operator sets how long the route may take.', {
+    retryable: true,
+  }),
+  ERR_CIRCUIT_OPEN: entry(503, 'function', 'Retry after the time in Retry-After.', { retryable: true }),
+  ERR_ROUTE_CONCURRENCY: entry(503, 'caller', 'Retry after the time in Retry-After.', { retryable: true }),
+
+  ERR_RATE_LIMIT: entry(429, 'caller', 'Retry after the time in Retry-After.', { retryable: true }),
+  ERR_QUOTA_EXCEEDED: entry(429, 'caller', 'Wait for the next period, or ask the operator for more.', {
+    retryable: true,
+  }),
+  ERR_IDEMPOTENCY_KEY: entry(400, 'caller', 'Send an Idempotency-Key of 1 to 255 visible characters.'),
+  ERR_IDEMPOTENCY_REUSED: entry(422, 'caller', 'Use a new Idempotency-Key for a new request.'),
+  ERR_IDEMPOTENCY_IN_PROGRESS: entry(409, 'caller', 'Retry after the time in Retry-After.', {
+    retryable: true,
+  }),
+  ERR_IDEMPOTENCY_NOT_KEPT: entry(
+    409,
+    'caller',
+    'The request was carried out; read its result some other way, or use a new Idempotency-Key to repeat it.',
+  ),
+  ERR_RECORD_LIMIT: entry(503, 'platform', 'Retry later; the operator can let records live for less time.', {
     retryable: true,
   }),
 
@@ -109,6 +188,24 @@ export const ERRORS = {
     'caller',
     'Correct the gateway file; `skerry gateway check` points at the line.',
   ),
+  ERR_GATEWAY_FILE_TOO_LARGE: entry(
+    413,
+    'caller',
+    'Give similar paths one route with `:name` or `*`, or spread the routes over several accounts.',
+  ),
+  ERR_GATEWAY_CONFLICT: entry(
+    412,
+    'caller',
+    'See what is in force with `skerry gateway diff`, then apply again.',
+  ),
+  ERR_GATEWAY_PRECONDITION: entry(
+    428,
+    'caller',
+    'Send `If-Match` with the revision that the file was made from, or `If-Match: *` to replace whatever there is.',
+  ),
+  ERR_GATEWAY_REVISION_NOT_FOUND: entry(404, 'caller', 'List what is kept with `skerry gateway history`.'),
+  ERR_GATEWAY_SECRET_NOT_FOUND: entry(404, 'caller', 'List the secrets with `skerry gateway secret list`.'),
+  ERR_GATEWAY_SECRET_USED: entry(409, 'caller', 'Apply a file that does not refer to it first.'),
 
   ERR_UNAUTHENTICATED: entry(
     401,
@@ -235,6 +332,10 @@ export const ERRORS = {
     { cloudflareCode: 10016 },
   ),
   ERR_TOKEN_REQUEST: entry(400, 'caller', 'See the message.', { cloudflareCode: 10002 }),
+  ERR_API_KEY_REQUEST: entry(400, 'caller', 'Correct the field that the message names.'),
+  ERR_API_KEY_NOT_FOUND: entry(404, 'caller', 'List the keys with `skerry api-key list`.'),
+  ERR_API_KEY_STATE: entry(409, 'caller', 'Create another key with `skerry api-key create`.'),
+  ERR_API_KEY_LIMIT: entry(400, 'caller', 'Delete keys that are revoked or have expired.'),
 } as const satisfies Record<string, ErrorEntry>
 
 /** A stable error code. */

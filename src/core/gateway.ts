@@ -4,6 +4,8 @@ export interface GatewaySnapshot {
   readonly revision: number
   /** The checked document, as JSON text (routes/gateway/document.ts); references to secrets are still in it. */
   readonly document: string
+  /** Policies and upstreams may reach private addresses: an admin of the whole platform applied it. */
+  readonly allowPrivate: boolean
   /** The texts of the secrets that it refers to, by name. In memory only: never logged, never written. */
   readonly secrets: Readonly<Record<string, string>>
 }

@@ -22,6 +22,7 @@ export const LIMIT_GROUPS = {
   egress: 'What functions send',
   uploads: 'Uploads',
   kv: 'KV',
+  gateway: 'The gateway',
   logs: 'Logs',
 } as const
 

@@ -347,6 +347,50 @@ export const LIMIT_TABLE = {
     enforcedBy: everywhere('control plane'),
   },
 
+  apiKeys: {
+    group: 'gateway',
+    value: 20_000,
+    unit: 'count',
+    what: 'API keys of one account, those that are revoked or have expired included; then `400 ERR_API_KEY_LIMIT`.',
+    enforcedBy: everywhere('control plane'),
+    note: 'Each edge holds all of them in memory.',
+  },
+  apiKeyBytes: {
+    group: 'gateway',
+    value: 1024,
+    unit: 'bytes',
+    what: "An API key's name, owner, scopes and metadata together, as JSON.",
+    enforcedBy: everywhere('control plane'),
+  },
+  gatewayFileBytes: {
+    group: 'gateway',
+    value: 1_000_000,
+    unit: 'bytes',
+    what: 'A gateway file, with the files it names; then `413 ERR_GATEWAY_FILE_TOO_LARGE`. About 10,000 routes.',
+    enforcedBy: everywhere('control plane'),
+  },
+  gatewayHosts: {
+    group: 'gateway',
+    value: 1000,
+    unit: 'count',
+    what: 'Different hosts that the routes of a gateway file name; then `400 ERR_GATEWAY_FILE`.',
+    enforcedBy: everywhere('control plane'),
+  },
+  gatewayRevisions: {
+    group: 'gateway',
+    value: 100,
+    unit: 'count',
+    what: 'Revisions of a gateway file that are kept: the latest.',
+    enforcedBy: everywhere('control plane'),
+  },
+  gatewaySecrets: {
+    group: 'gateway',
+    value: 1000,
+    unit: 'count',
+    what: 'Secrets of a gateway, of at most `variableBytes` each; then `400 ERR_API_BODY`.',
+    enforcedBy: everywhere('control plane'),
+  },
+
   tailsPerScript: {
     group: 'logs',
     value: 10,

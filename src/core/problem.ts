@@ -1,5 +1,10 @@
 import { ERRORS, type ErrorCode } from './errors.ts'
 
+/** Members that a problem has beside the fixed ones, such as `errors`; JSON. */
+export type ProblemExtensions = Readonly<Record<string, unknown>> & {
+  readonly [Name in keyof Problem]?: never
+}
+
 /** A failure as RFC 9457 has it, with our stable code. */
 export interface Problem {
   readonly type: string
@@ -15,8 +20,14 @@ export interface Problem {
  * The body of an answer that says what failed: problem JSON of the table's words.
  *
  * @param detail what happened this time: the value, the bound, the way out
+ * @param extensions members of its own, behind the fixed ones
  */
-export function toProblem(code: ErrorCode, detail: string, requestId: string): Problem {
+export function toProblem(
+  code: ErrorCode,
+  detail: string,
+  requestId: string,
+  extensions?: ProblemExtensions,
+): Problem {
   const { status, remedy } = ERRORS[code]
   return {
     type: `urn:skerry:error:${code}`,
@@ -26,6 +37,7 @@ export function toProblem(code: ErrorCode, detail: string, requestId: string): P
     remedy,
     code,
     request_id: requestId,
+    ...extensions,
   }
 }
 
@@ -49,8 +61,9 @@ export function problemResponse(
   detail: string,
   requestId: string,
   headers: Readonly<Record<string, string>> = {},
+  extensions?: ProblemExtensions,
 ): Response {
-  const problem = toProblem(code, detail, requestId)
+  const problem = toProblem(code, detail, requestId, extensions)
   return new Response(`${JSON.stringify(problem)}\n`, {
     status: problem.status,
     headers: {

@@ -18,6 +18,9 @@ interface AccountRoutes {
   readonly gate: AccountGate
 }
 
+/** Which scripts of an account answer on their own host and on those of their versions. */
+type ScriptHosts = (script: string) => boolean
+
 interface PathRoute extends RoutePattern {
   readonly customDomain: boolean
   readonly match: Extract<RouteMatch, { kind: 'script' }> | undefined
@@ -40,6 +43,14 @@ export class RouteTable {
   readonly #accounts = new Map<string, AccountRoutes>()
   readonly #exact = new Map<string, HostSlot>()
   readonly #wildcard = new Map<string, HostSlot>()
+  readonly #scriptHosts = new Map<string, ScriptHosts>()
+
+  /** Says which scripts of an account answer on `<script>.<domain>`; all do until this is called. */
+  setScriptHosts(accountId: string, answers: ScriptHosts): void {
+    this.#scriptHosts.set(accountId, answers)
+    const account = this.#accounts.get(accountId)
+    for (const target of account?.scripts.values() ?? []) this.#bindScriptHost(target, account?.workersDomain)
+  }
 
   /** The revision held of an account; 0 = nothing. */
   revision(accountId: string): number {
@@ -136,10 +147,19 @@ export class RouteTable {
       target = { accountId, name, hash, entry, sole, gate: new ScriptGate(gate) }
       scripts.set(entry.name, target)
     }
+    this.#bindScriptHost(target, workersDomain)
+  }
+
+  #bindScriptHost(target: ScriptTarget, workersDomain: string | undefined): void {
+    const { entry } = target
     const host = `${entry.name}.${workersDomain}`
-    if (entry.workersDev && entry.versions.length > 0)
+    if (entry.workersDev && entry.versions.length > 0 && this.#hasHost(target))
       this.#slot(this.#exact, host).script = { kind: 'script', target }
     else this.#unbindScriptHost(host)
+  }
+
+  #hasHost({ accountId, name }: ScriptTarget): boolean {
+    return this.#scriptHosts.get(accountId)?.(name) ?? true
   }
 
   #unbindScriptHost(host: string): void {
@@ -198,7 +218,7 @@ export class RouteTable {
     for (const account of this.#accounts.values()) {
       if (account.workersDomain !== domain) continue
       const target = account.scripts.get(rest.slice(0, dot))
-      return target?.entry.previews ? { kind: 'preview', target, prefix } : undefined
+      return target?.entry.previews && this.#hasHost(target) ? { kind: 'preview', target, prefix } : undefined
     }
     return undefined
   }

@@ -32,7 +32,14 @@ const upstreamServer = v.strictObject({
 /** Where a reverse proxy sends requests. */
 const upstream = v.strictObject({
   servers: v.pipe(v.array(upstreamServer), v.minLength(1, 'There must be a server.')),
-  host: v.optional(v.union([v.picklist(['upstream', 'client']), text]), 'upstream'),
+  /** The runtimes take the Host header from the URL, and send no other. */
+  host: v.optional(
+    v.literal(
+      'upstream',
+      'It must be "upstream": the Host header is that of the server\'s URL; the client\'s is in X-Forwarded-Host.',
+    ),
+    'upstream',
+  ),
   timeout_ms: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(600_000)), 30_000),
   /** After so many failures in a row a server is left out … */
   max_fails: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 3),
@@ -40,8 +47,16 @@ const upstream = v.strictObject({
   fail_seconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600)), 10),
 })
 
+const redirectTo = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?:\/(?![/\\])|https?:\/\/[^/?#])/i,
+    'It must be a path that begins with "/", or an http: or https: URL.',
+  ),
+)
+
 const redirect = v.strictObject({
-  to: text,
+  to: redirectTo,
   status: v.optional(v.picklist([301, 302, 303, 307, 308]), 308),
   keep_query: v.optional(v.boolean(), true),
 })
@@ -84,7 +99,7 @@ export const routeSchema = v.strictObject({
       upstream,
     ]),
   ),
-  redirect: v.optional(v.union([text, redirect])),
+  redirect: v.optional(v.union([redirectTo, redirect])),
   respond: v.optional(respond),
 
   /** The path that the target sees: `:param`s and `*` of `match` are put in. */

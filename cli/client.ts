@@ -12,6 +12,15 @@ export interface Client {
   cloudflare(method: string, path: string, body?: unknown): Promise<unknown>
   /** Ours below `/api/v1`: resolves to the JSON answer; `undefined` if there is none. */
   skerry(method: string, path: string, body?: unknown): Promise<unknown>
+  /** The same with headers and bodies of one's own: resolves to the answer, whatever its status. */
+  send(method: string, path: string, init?: Pick<RequestInit, 'body' | 'headers'>): Promise<Answer>
+}
+
+/** An answer of the API. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
 }
 
 /** An account as `/client/v4/accounts` shows it. */
@@ -102,6 +111,12 @@ function clientFor(url: string, token: string): Client {
       if (response.ok) return body
       const text = field(body, 'detail') ?? field(body, 'title')
       throw new Failure(text ? `${text} [${field(body, 'code')}]` : `${url} answered ${response.status}.`)
+    },
+    async send(method, path, init = {}) {
+      const headers = new Headers(init.headers)
+      headers.set('authorization', `Bearer ${token}`)
+      const response = await send(url, `/api/v1${path}`, { ...init, method, headers })
+      return { status: response.status, headers: response.headers, text: await response.text() }
     },
   }
 }

@@ -4,12 +4,18 @@ export interface OptionSpec {
   /** Said in help; for values the placeholder comes first, e.g. `<role>`. */
   readonly help: string
   readonly required?: boolean
+  /** It may be given several times: its values are in `lists`. */
+  readonly multiple?: boolean
+  /** A letter that is short for it. */
+  readonly short?: string
 }
 
 /** What a command gets: its arguments by name, its options, and where to print. */
 export interface CommandInput {
   readonly args: Readonly<Record<string, string | undefined>>
   readonly options: Readonly<Record<string, string | boolean | undefined>>
+  /** The values of options that may be given several times. */
+  readonly lists: Readonly<Record<string, readonly string[]>>
   readonly env: NodeJS.ProcessEnv
   readonly cwd: string
   readonly output: Output

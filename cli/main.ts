@@ -2,8 +2,13 @@ import { parseArgs } from 'node:util'
 import { Failure } from '../host/failure.ts'
 import { type Command, usageOf } from './command.ts'
 import { accountCommands } from './commands/account.ts'
+import { apiKeyCommands } from './commands/api-key.ts'
+import { cacheCommands } from './commands/cache.ts'
 import { cronCommands } from './commands/cron.ts'
 import { doctor } from './commands/doctor.ts'
+import { explain, traceCommands } from './commands/explain.ts'
+import { gatewayCommands } from './commands/gateway.ts'
+import { gatewaySecretCommands } from './commands/gateway-secret.ts'
 import { dev, env, up } from './commands/host.ts'
 import { limits } from './commands/limits.ts'
 import { processCommands } from './commands/process.ts'
@@ -19,8 +24,14 @@ export const COMMANDS: readonly Command[] = [
   ...processCommands,
   ...scriptCommands,
   ...cronCommands,
+  ...gatewayCommands,
+  ...gatewaySecretCommands,
+  explain,
+  ...traceCommands,
   ...tokenCommands,
   ...accountCommands,
+  ...apiKeyCommands,
+  ...cacheCommands,
   limits,
   dev,
 ]
@@ -50,25 +61,34 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   }
   if (wantsHelp) return printCommandHelp(command)
 
-  const { values, positionals } = parse(command, argv)
+  const { values, lists, positionals } = parse(command, argv)
   const given = positionals.slice(command.name.split(' ').length)
   const args = nameArguments(command, given)
   for (const [name, spec] of Object.entries(command.options ?? {})) {
     if (spec.required && values[name] === undefined) throw wrongUsage(command, `--${name} is missing.`)
   }
   const output = createOutput(values.json === true, process.env)
-  return (await command.run({ args, options: values, env: process.env, cwd: process.cwd(), output })) ?? 0
+  const input = { args, options: values, lists, env: process.env, cwd: process.cwd(), output }
+  return (await command.run(input)) ?? 0
 }
 
 interface Parsed {
   readonly values: Readonly<Record<string, string | boolean | undefined>>
+  readonly lists: Readonly<Record<string, readonly string[]>>
   readonly positionals: readonly string[]
 }
 
 function parse(command: Command, argv: readonly string[]): Parsed {
   const options = { ...command.options, json: { type: 'boolean' as const } }
   try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
+    const parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
+    const values: Record<string, string | boolean | undefined> = {}
+    const lists: Record<string, readonly string[]> = {}
+    for (const [name, value] of Object.entries(parsed.values)) {
+      if (Array.isArray(value)) lists[name] = value.map(String)
+      else values[name] = value
+    }
+    return { values, lists, positionals: parsed.positionals }
   } catch (error) {
     throw wrongUsage(command, error instanceof Error ? `${error.message}.` : String(error))
   }

@@ -75,6 +75,8 @@ const OBJECTS = {
   ACCOUNT: 'Account',
   CRON: 'CronClock',
   TAILS: 'TailHub',
+  LIMITER: 'Limiter',
+  RECORDS: 'Records',
 } as const
 
 /** The namespaces of the embedded KV service, and the bindings that name them. */
@@ -227,6 +229,7 @@ function edgeBindings(input: TopologyInput): BindingConfig[] {
     { name: 'SKERRY_LISTENS_ON', text: input.listensOn.join(',') },
     { name: 'SKERRY_BOARD', fromEnvironment: 'SKERRY_BOARD' },
     { name: 'INTERNET', service: 'internet' },
+    { name: 'UPSTREAM', service: 'upstream' },
     ...(input.allowPrivateEgress ? [{ name: 'INTRANET', service: 'intranet' }] : []),
   ]
 }
@@ -285,5 +288,7 @@ function describeNetworks({ allowPrivateEgress }: TopologyInput): ServiceConfig[
   const deny = DENIED_NETWORKS
   const internet = { name: 'internet', network: { allow: ['public'], deny, tlsOptions } }
   const intranet = { name: 'intranet', network: { allow: ['public', 'private'], deny, tlsOptions } }
-  return allowPrivateEgress ? [internet, intranet] : [internet]
+  // Of the gateway alone: operators name upstreams and identity providers, wherever they are.
+  const upstream = { name: 'upstream', network: { allow: ['public', 'private'], deny, tlsOptions } }
+  return allowPrivateEgress ? [internet, upstream, intranet] : [internet, upstream]
 }

@@ -1,6 +1,8 @@
 /** Where a request wants to go. */
 export interface Destination {
-  /** Lower case, without port. */
+  /** Host and port as they came in. */
+  readonly authority: string
+  /** Lower case, without port and the dot that may end a full name. */
   readonly host: string
   /** Without query. */
   readonly path: string
@@ -20,5 +22,8 @@ export function destinationOf(url: string): Destination {
   const host = colon < 0 ? authority : authority.slice(0, colon)
   const query = slash < 0 ? -1 : url.indexOf('?', slash)
   const path = slash < 0 ? '/' : query < 0 ? url.slice(slash) : url.slice(slash, query)
-  return { host: host.toLowerCase(), path }
+  const isDotted = host.charCodeAt(host.length - 1) === DOT
+  return { authority, host: (isDotted ? host.slice(0, -1) : host).toLowerCase(), path }
 }
+
+const DOT = 0x2e

@@ -2,6 +2,9 @@ import { RouteTable } from '../routes/table.ts'
 import { readAhead } from '../runtime/loader.ts'
 import { SkerryError } from './core/errors.ts'
 import type { AccountChanges } from './core/routing.ts'
+import { applyGateway } from './edge-gateway.ts'
+import { applyApiKeys } from './edge-keys.ts'
+import { applyPurges } from './edge-purges.ts'
 import type { EdgeEnv } from './env.ts'
 import { askState } from './roles.ts'
 
@@ -68,21 +71,29 @@ export async function applyChanges(
   // A push during the first read may be newer than what is being read.
   await filling?.catch(() => undefined)
   if (!filled) return
-  if (table.follows(changes)) table.apply(changes)
+  if (table.follows(changes)) apply(changes)
   else await refreshTable(env, exports)
+}
+
+function apply(changes: AccountChanges): void {
+  applyApiKeys(changes)
+  applyPurges(changes)
+  const answers = applyGateway(changes)
+  if (answers) table.setScriptHosts(changes.accountId, answers)
+  table.apply(changes)
 }
 
 /** Reads whatever changed since the held revisions. */
 async function refreshTable(env: EdgeEnv, exports: Cloudflare.Exports): Promise<void> {
   const held = table.revisions()
-  for (const changes of await askState(env, exports, state => state.changesSince(held))) table.apply(changes)
+  for (const changes of await askState(env, exports, state => state.changesSince(held))) apply(changes)
 }
 
 function fill(env: EdgeEnv, ctx: ExecutionContext): Promise<void> {
   filling ??= (async () => {
     try {
       const all = await askState(env, ctx.exports, state => state.changesSince({}))
-      for (const changes of all) table.apply(changes)
+      for (const changes of all) apply(changes)
       filled = true
       // On Cloudflare every isolate would ask for itself.
       if (env.SKERRY_HOST_KIND !== 'cloudflare') ctx.waitUntil(readAheadOfAll(all, env, ctx))

@@ -1,9 +1,11 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { bindEnv } from '../bindings/index.ts'
+import { forgetCached } from '../routes/policies/cache/memory.ts'
 import { callScheduled } from '../runtime/harness.ts'
 import { loadWorker, readAhead, readModules } from '../runtime/loader.ts'
 import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
 import { toSkerryError } from './core/errors.ts'
+import type { ExplainRequest, Explanation } from './core/explain.ts'
 import type { InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
 import { PROBE_PREFIX, toIsolateId } from './core/isolate-id.ts'
 import { LIMITS } from './core/limits.ts'
@@ -12,6 +14,8 @@ import type { EventResult } from './core/outcome.ts'
 import type { AccountChanges } from './core/routing.ts'
 import { applyChanges, prepareTable, table } from './edge-table.ts'
 import type { EdgeEnv } from './env.ts'
+import { explainRequest } from './explain.ts'
+import { type RouteMetrics, readRouteMetrics } from './observe/route-metrics.ts'
 import { skipIfQuarantined } from './quarantine.ts'
 import { pickByShare } from './split.ts'
 
@@ -24,6 +28,22 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
   async apply(changes: AccountChanges): Promise<void> {
     await applyChanges(changes, this.env, this.ctx.exports)
     this.ctx.waitUntil(readAhead(changes.accountId, changes.scripts, this.env, this.ctx))
+  }
+
+  /** Forgets responses that were stored under keys, because their URLs were written to. */
+  forgetCached(keys: readonly string[]): void {
+    forgetCached(keys)
+  }
+
+  /** What this process has counted of routes. */
+  metrics(): RouteMetrics {
+    return readRouteMetrics(this.env.SKERRY_PROCESS ?? 'skerry')
+  }
+
+  /** What a request would lead to in an account, and why. */
+  async explain(accountId: string, request: ExplainRequest): Promise<Explanation> {
+    await prepareTable(this.env, this.ctx)
+    return explainRequest(accountId, request, this.env, this.ctx)
   }
 
   /**

@@ -3,6 +3,8 @@ import type { Edge } from './edge.ts'
 import type { TailHub } from './observe/tail-hub.ts'
 import type { Account } from './registry/account.ts'
 import type { Directory } from './registry/directory.ts'
+import type { Limiter } from './registry/limiter.ts'
+import type { Records } from './registry/records.ts'
 import type { State } from './state.ts'
 
 /** What every role has. */
@@ -27,6 +29,8 @@ export interface EdgeEnv extends CommonEnv {
   readonly INTERNET?: Fetcher
   /** A way out to every address, present only if the operator allows private egress. */
   readonly INTRANET?: Fetcher
+  /** The gateway's own way to upstreams and identity providers at any address, for gateway files that a platform admin applied; functions never get it. Absent where the host has none: then plain fetch. */
+  readonly UPSTREAM?: Fetcher
   /** Where the control plane listens on this machine, `address:port` with commas between: functions never reach it. */
   readonly SKERRY_LISTENS_ON?: string
   /** The state role, when it is another process. */
@@ -49,6 +53,10 @@ export interface StateEnv extends CommonEnv {
   readonly CRON: DurableObjectNamespace<CronClock>
   /** One `TailHub` a script, named `<accountId>/<script>`: its live logs. */
   readonly TAILS: DurableObjectNamespace<TailHub>
+  /** One `Limiter` an account, by its id: rate limits and quotas that all edges share. */
+  readonly LIMITER: DurableObjectNamespace<Limiter>
+  /** One `Records` an account, by its id: policies' small durable records, and who fetches what for caches. */
+  readonly RECORDS: DurableObjectNamespace<Records>
   readonly CODE: KVNamespace
   readonly KV: KVNamespace
   /** base64 of 32 bytes: encrypts secrets at rest. */
@@ -75,7 +83,7 @@ declare global {
     /** Types `ctx.exports`: the loopback entrypoints of `src/worker.ts`. */
     interface GlobalProps {
       mainModule: typeof import('./worker.ts')
-      durableNamespaces: 'Account' | 'CronClock' | 'Directory' | 'TailHub'
+      durableNamespaces: 'Account' | 'CronClock' | 'Directory' | 'Limiter' | 'Records' | 'TailHub'
     }
   }
 }

@@ -1,20 +1,21 @@
 import type { RouteMatch } from '../routes/table.ts'
 import { loadWorker } from '../runtime/loader.ts'
-import { leave, type Refusal, waitForPlace } from './admission.ts'
+import { leave, type Refusal, waitForPlace } from './core/admission.ts'
 import { SkerryError, toSkerryError } from './core/errors.ts'
 import { createRequestId } from './core/ids.ts'
 import { LIMITS } from './core/limits.ts'
+import { addHop, hopsOf } from './core/loop.ts'
 import type { EdgeVersion, ScriptTarget } from './core/routing.ts'
 import { unwatch, watch } from './deadlines.ts'
 import type { EdgeEnv } from './env.ts'
-import { limitBody, prepareRequest, stripReserved } from './incoming.ts'
+import { bodyFailureOf, limitBody, prepareRequest, stripReserved } from './incoming.ts'
 import { respondIfQuarantined } from './quarantine.ts'
 import { respondProblem, toKnownError } from './respond.ts'
 import { askState } from './roles.ts'
 import { pickVersion } from './split.ts'
 
 /**
- * Serves one request of the data plane: match, admit, load, invoke.
+ * Serves one request of the data plane that no route of a gateway file takes: match, admit, load, invoke.
  *
  * The client's request and the function's response pass through untouched unless something must change: each
  * clone costs 6–18 % of the throughput. Whatever goes wrong becomes problem JSON here.
@@ -26,57 +27,87 @@ export function handleRequest(
   ctx: ExecutionContext,
 ): Response | Promise<Response> {
   const { target } = match
-  if (match.kind === 'script') {
-    const { sole, entry } = target
-    const refusal = entry.quarantine && respondIfQuarantined(target, Date.now())
-    return refusal ?? serve(target, sole ?? pickVersion(entry.versions, request), request, env, ctx)
-  }
-  return findPreview(match, env, ctx).then(version => {
-    const refusal = version && respondIfQuarantined(target, Date.now(), version)
-    return refusal ?? serve(target, version, request, env, ctx)
-  })
+  if (match.kind === 'script') return callScript({ target, request, env, ctx })
+  return findPreview(match, env, ctx).then(version => callVersion({ target, request, env, ctx }, version))
 }
 
-function serve(
-  target: ScriptTarget,
+/** A call of a function's `fetch`. */
+export interface ScriptCall {
+  readonly target: ScriptTarget
+  readonly request: Request
+  readonly env: EdgeEnv
+  readonly ctx: ExecutionContext
+  /** The `ctx.props` that the function gets. */
+  readonly props?: Readonly<Record<string, unknown>> | undefined
+  /** Leave the body of the answer as it is on the wire (`exchange.rawBody`). */
+  readonly wantsRawBody?: boolean
+  /** Of a request that came by a route: it has been cleaned, and this is whose it is. */
+  readonly clientIp?: string
+}
+
+/** Calls a function as it is deployed. */
+export function callScript(call: ScriptCall): Response | Promise<Response> {
+  const { target, request } = call
+  const { sole, entry } = target
+  const refusal = entry.quarantine && respondIfQuarantined(target, Date.now())
+  return refusal ?? serve(call, sole ?? pickVersion(entry.versions, request))
+}
+
+/** Calls a version of a function that was asked for by name; `undefined` = there is none of that name. */
+export function callVersion(
+  call: ScriptCall,
   version: EdgeVersion | undefined,
-  request: Request,
-  env: EdgeEnv,
-  ctx: ExecutionContext,
 ): Response | Promise<Response> {
+  const refusal = version && respondIfQuarantined(call.target, Date.now(), version)
+  return refusal ?? serve(call, version)
+}
+
+function serve(call: ScriptCall, version: EdgeVersion | undefined): Response | Promise<Response> {
   if (!version) return refuse('ERR_ROUTE_NOT_FOUND', 'There is no such version of this function.')
   if (!version.hasFetch)
-    return refuse('ERR_FUNCTION_NO_FETCH', `The function "${target.name}" has no fetch() handler.`)
-  return invoke(target, version, prepareRequest(request, version, env), env, ctx)
+    return refuse('ERR_FUNCTION_NO_FETCH', `The function "${call.target.name}" has no fetch() handler.`)
+  return invoke(call, version, prepareRequest(call.request, version, call.env, call.clientIp))
 }
 
 /**
- * Serves a function's request to a host of this platform.
+ * A function's request to a host of this platform, as a client's would be.
  *
  * `passThroughOnException` sends a request back to the very function that failed, as it has no origin: so hops
  * are counted in `CDN-Loop` (RFC 8586), which a forwarded request carries along.
+ *
+ * @returns the refusal if there were too many of them
  */
-export async function handleInternal(
-  request: Request,
-  match: RouteMatch,
-  env: EdgeEnv,
-  ctx: ExecutionContext,
-): Promise<Response> {
+export function enterInternally(request: Request, env: EdgeEnv): Request | Response {
   const loop = request.headers.get('cdn-loop')
-  const hops = Number(/\bskerry; hops=(\d+)/.exec(loop ?? '')?.[1] ?? 0)
+  const hops = hopsOf(loop)
   if (hops >= LIMITS.internalHops) {
     return refuse('ERR_LOOP', `The request went through functions of this platform ${hops} times.`)
   }
   const next = new Request(request)
   // What comes from the network has lost these at the socket; a function could still make them up.
   if (env.SKERRY_HOST_KIND !== 'cloudflare') stripReserved(next.headers)
-  next.headers.set('cdn-loop', `skerry; hops=${hops + 1}`)
-  return handleRequest(next, match, env, ctx)
+  next.headers.set('cdn-loop', addHop(loop))
+  return next
 }
 
 /** The answer for a host or path that leads nowhere. */
 export function respondNoRoute(host: string): Response {
   return refuse('ERR_ROUTE_NOT_FOUND', `Nothing is deployed at "${host}".`)
+}
+
+/** The answer to a `Host` that isn't the name or address of one host. */
+export function respondBadHost(host: string): Response {
+  const shown = JSON.stringify(host.length > 80 ? `${host.slice(0, 80)}…` : host)
+  return refuse(
+    'ERR_BAD_REQUEST',
+    `The header Host must be one name or address, with or without port, not ${shown}.`,
+  )
+}
+
+/** The answer to the target `*` in the place of a path: `OPTIONS` asks whether anybody is there, nothing else may be asked of it. */
+export function respondAsterisk(method: string): Response {
+  if (method === 'OPTIONS') return new Response(null, { status: 204 })
+  return refuse('ERR_BAD_REQUEST', `${method} needs a path: "*" is for OPTIONS only.`)
 }
 
 /** The answer to a body that announces more than the limit. */
@@ -92,12 +123,13 @@ export function respondUrlTooLong(bytes: number): Response {
   return refuse('ERR_URL_TOO_LONG', `The URL has ${bytes} bytes; the limit is ${LIMITS.urlBytes}.`)
 }
 
+/** Without it the runtime decodes what is read here, and codes it again. */
+const RAW_BODY = { encodeResponseBody: 'manual' } as const
+
 async function invoke(
-  target: ScriptTarget,
+  { target, env, ctx, props, wantsRawBody }: ScriptCall,
   version: EdgeVersion,
   request: Request,
-  env: EdgeEnv,
-  ctx: ExecutionContext,
 ): Promise<Response> {
   const startedAtMs = Date.now()
   // Mostly there is a place at once, and nothing is awaited.
@@ -106,13 +138,16 @@ async function invoke(
   const { promise: late, reject } = Promise.withResolvers<never>()
   const call = { name: target.name, startedAtMs, reject, isOver: false }
   watch(call, ctx)
+  let limited: Request | undefined
   try {
-    const limited = limitBody(request)
+    limited = limitBody(request)
     if (!limited) return respondBodyTooLarge()
     const stub = loadWorker(target, version, startedAtMs, env, ctx)
-    return await Promise.race([stub.getEntrypoint().fetch(limited), late])
+    const entrypoint = props ? stub.getEntrypoint(undefined, { props }) : stub.getEntrypoint()
+    return await Promise.race([entrypoint.fetch(limited, wantsRawBody ? RAW_BODY : undefined), late])
   } catch (error) {
-    return respondFailure(error, target)
+    const bodyFailure = limited && bodyFailureOf(limited)
+    return bodyFailure ? respondProblem(bodyFailure, createRequestId()) : respondFailure(error, target)
   } finally {
     leave(slot)
     unwatch(call)
@@ -147,27 +182,55 @@ const GATEWAY_CODES = new Set([
   'ERR_BODY_TOO_LARGE',
 ])
 
-async function findPreview(
+function findPreview(
   { target, prefix }: Extract<RouteMatch, { kind: 'preview' }>,
   env: EdgeEnv,
   ctx: ExecutionContext,
 ): Promise<EdgeVersion | undefined> {
-  const key = `${target.accountId}/${target.name}/${prefix}`
-  const known = previews.get(key)
-  if (known) return known
-  const found = await askState(env, ctx.exports, state =>
-    state.findPreview(target.accountId, target.name, prefix),
-  )
-  if (found) {
-    if (previews.size >= MAX_PREVIEWS) previews.clear()
-    previews.set(key, found)
+  return findVersion(target, prefix, env, ctx)
+}
+
+/**
+ * A version of a function by its id, the first 8 digits of it, or its tag (the newest of them); deployed or not.
+ * What a tag leads to may be two seconds old.
+ */
+export async function findVersion(
+  target: ScriptTarget,
+  wanted: string,
+  env: EdgeEnv,
+  ctx: ExecutionContext,
+): Promise<EdgeVersion | undefined> {
+  const key = `${target.accountId}/${target.name}/${wanted}`
+  const known = foundVersions.get(key)
+  if (!known) return askForVersion(key, target, wanted, env, ctx)
+  const nowMs = Date.now()
+  if (!known.version.id.startsWith(wanted) && nowMs - known.atMs > MAX_TAG_AGE_MS) {
+    known.atMs = nowMs
+    ctx.waitUntil(askForVersion(key, target, wanted, env, ctx).catch(() => {}))
   }
+  return known.version
+}
+
+async function askForVersion(
+  key: string,
+  target: ScriptTarget,
+  wanted: string,
+  env: EdgeEnv,
+  ctx: ExecutionContext,
+): Promise<EdgeVersion | undefined> {
+  const found = await askState(env, ctx.exports, state =>
+    state.findVersion(target.accountId, target.name, wanted),
+  )
+  if (!found) return undefined
+  if (foundVersions.size >= MAX_FOUND) foundVersions.clear()
+  foundVersions.set(key, { version: found, atMs: Date.now() })
   return found
 }
 
-/** Versions never change, so what a preview host names is kept. */
-const previews = new Map<string, EdgeVersion>()
-const MAX_PREVIEWS = 1000
+/** Versions never change, so what a name led to is kept. */
+const foundVersions = new Map<string, { readonly version: EdgeVersion; atMs: number }>()
+const MAX_FOUND = 1000
+const MAX_TAG_AGE_MS = 2000
 
 function refuseConcurrency(target: ScriptTarget, refusal: Refusal): Response {
   const { concurrency, accountConcurrency, queueLength, queueMs } = LIMITS
@@ -185,6 +248,7 @@ function refuseConcurrency(target: ScriptTarget, refusal: Refusal): Response {
 
 function refuse(
   code:
+    | 'ERR_BAD_REQUEST'
     | 'ERR_LOOP'
     | 'ERR_ROUTE_NOT_FOUND'
     | 'ERR_FUNCTION_NO_FETCH'

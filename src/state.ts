@@ -1,11 +1,14 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { handleControl } from './control.ts'
 import type { LoadableVersion } from './core/manifest.ts'
+import type { PermitGrant, PermitRequest, QuotaRequest, QuotaState } from './core/permits.ts'
 import type { AccountChanges, EdgeVersion } from './core/routing.ts'
 import type { StateEnv } from './env.ts'
 import type { TailEvent } from './observe/tail-event.ts'
 import { openBindings } from './registry/secrets.ts'
-import { accountRegistry, directory } from './registry/stubs.ts'
+import { accountLimiter, accountRecords, accountRegistry, directory } from './registry/stubs.ts'
+import { verifyTraceToken } from './registry/trace-tokens.ts'
+import { edgeRoles } from './roles.ts'
 
 /** What edges ask of the state role, and the control plane they hand requests on to. Never runs users' code. */
 export class State extends WorkerEntrypoint<StateEnv> {
@@ -48,13 +51,76 @@ export class State extends WorkerEntrypoint<StateEnv> {
     }
   }
 
-  /** The version a preview host `<prefix>-<script>` names. */
-  async findPreview(accountId: string, script: string, prefix: string): Promise<EdgeVersion | undefined> {
-    return this.env.ACCOUNT.get(this.env.ACCOUNT.idFromName(accountId)).findPreview(script, prefix)
+  /** A version by its id, the first 8 digits of it as in the name of a preview host, or its tag. */
+  async findVersion(accountId: string, script: string, wanted: string): Promise<EdgeVersion | undefined> {
+    return this.env.ACCOUNT.get(this.env.ACCOUNT.idFromName(accountId)).findVersion(script, wanted)
   }
 
   /** Hands log events of a script on to its live readers. */
   async traces(accountId: string, script: string, events: readonly TailEvent[]): Promise<void> {
     await this.env.TAILS.get(this.env.TAILS.idFromName(`${accountId}/${script}`)).publish(events)
   }
+
+  /** Whose requests a token makes edges keep the record of, and until when; `undefined` if it isn't good. */
+  verifyTraceToken(token: string): Promise<{ accountId: string; untilMs: number } | undefined> {
+    return verifyTraceToken(token, Date.now(), this.env.MASTER_KEY)
+  }
+
+  /** Permits of one of the account's rate limits. */
+  async takePermits(accountId: string, request: PermitRequest): Promise<PermitGrant> {
+    return accountLimiter(this.env, accountId).take(request)
+  }
+
+  /** Units of one of the account's quotas; on disk when the caller has them. */
+  async spendQuota(accountId: string, request: QuotaRequest): Promise<QuotaState> {
+    return accountLimiter(this.env, accountId).spend(request)
+  }
+
+  /** Writes one of the account's records if there is none; else gives the one that is there. @throws ERR_RECORD_LIMIT */
+  async claimRecord(
+    accountId: string,
+    key: string,
+    value: string,
+    ttlSeconds: number,
+  ): Promise<{ claimed: boolean; value: string }> {
+    return accountRecords(this.env, accountId).claim(key, value, ttlSeconds)
+  }
+
+  /** Writes one of the account's records. @throws ERR_RECORD_LIMIT */
+  async putRecord(accountId: string, key: string, value: string, ttlSeconds: number): Promise<void> {
+    await accountRecords(this.env, accountId).put(key, value, ttlSeconds)
+  }
+
+  async getRecord(accountId: string, key: string): Promise<string | undefined> {
+    return accountRecords(this.env, accountId).get(key)
+  }
+
+  async deleteRecord(accountId: string, key: string): Promise<void> {
+    await accountRecords(this.env, accountId).delete(key)
+  }
+
+  /** Who is to fetch what is missing in the account's caches; waits while another does. */
+  async beginFetch(accountId: string, key: string): Promise<{ isFetcher: boolean; handle: string }> {
+    return accountRecords(this.env, accountId).begin(key)
+  }
+
+  /** Has every edge of this machine forget what it stored under keys; one that can't be reached is given up on soon. */
+  async forgetCached(keys: readonly string[]): Promise<void> {
+    const late = new Promise<void>(resolve => setTimeout(resolve, FORGET_TIMEOUT_MS))
+    const told = edgeRoles(this.env, this.ctx.exports).map(edge => edge.forgetCached(keys))
+    await Promise.race([Promise.allSettled(told), late])
+  }
+
+  /** That fetch goes on: who isn't heard of for two seconds has lost it to one who waits. */
+  async renewFetch(accountId: string, key: string, handle: string): Promise<void> {
+    await accountRecords(this.env, accountId).renew(key, handle)
+  }
+
+  /** That fetch is over. */
+  async endFetch(accountId: string, key: string, handle: string): Promise<void> {
+    await accountRecords(this.env, accountId).done(key, handle)
+  }
 }
+
+/** Whoever wrote there waits no longer for his answer. */
+const FORGET_TIMEOUT_MS = 500

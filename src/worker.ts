@@ -4,9 +4,11 @@ import { loadWorker } from '../runtime/loader.ts'
 import { setInternalDispatch } from '../runtime/outbound.ts'
 import { openBoard } from './board.ts'
 import { destinationOf } from './destination.ts'
+import { findRoute, gatewayTable } from './edge-gateway.ts'
 import { table } from './edge-table.ts'
 import type { Env } from './env.ts'
-import { handleInternal, respondNoRoute } from './gateway.ts'
+import { handleFound } from './found-route.ts'
+import { enterInternally, handleRequest, respondNoRoute } from './gateway.ts'
 import { listen } from './listener.ts'
 import { throwIfQuarantined } from './quarantine.ts'
 import { pickByShare } from './split.ts'
@@ -25,6 +27,8 @@ export { TailHub } from './observe/tail-hub.ts'
 export { Ops } from './ops.ts'
 export { Account } from './registry/account.ts'
 export { Directory } from './registry/directory.ts'
+export { Limiter } from './registry/limiter.ts'
+export { Records } from './registry/records.ts'
 export { State } from './state.ts'
 
 export default { fetch: listen } satisfies ExportedHandler<Env>
@@ -35,10 +39,20 @@ openBoard((environment as Env).SKERRY_BOARD)
 // A function's fetch of a host that is served here stays here; the control plane is out of its reach.
 setInternalDispatch((request, env, ctx) => {
   const { host, path } = destinationOf(request.url)
-  const match = table.match(host, path)
-  if (match) return handleInternal(request, match, env, ctx)
-  return table.serves(host) ? Promise.resolve(respondNoRoute(host)) : undefined
+  const found = findRoute(host, path, request)
+  const match = found ? undefined : table.match(host, path)
+  if (!found && !match) {
+    const isServed = table.serves(host) || gatewayTable.serves(host)
+    return isServed ? Promise.resolve(respondNoRoute(host)) : undefined
+  }
+  const next = enterInternally(request, env)
+  if (next instanceof Response) return Promise.resolve(next)
+  if (found) return Promise.resolve(handleFound(found, next, env, ctx, INTERNAL_IP))
+  return match && Promise.resolve(handleRequest(next, match, env, ctx))
 })
+
+/** Whose a function's request is; as on Cloudflare, no function's word for it is taken. */
+const INTERNAL_IP = '2a06:98c0:3600::103'
 
 setServiceResolver((env, exports, { accountId, script }) => {
   const target = table.script(accountId, script)

@@ -73,7 +73,7 @@ async function findScript({
   options,
   env,
   cwd,
-}: Omit<CommandInput, 'output'>): Promise<{ client: Client; path: string }> {
+}: Omit<CommandInput, 'output' | 'lists'>): Promise<{ client: Client; path: string }> {
   const client = createClient(env, cwd)
   const account = await findAccount(client, accountOf(options, env))
   return { client, path: `/accounts/${account.id}/scripts/${encode(args.name)}` }

@@ -1,7 +1,25 @@
 import { DurableObject } from 'cloudflare:workers'
+import { createApiKeySecret } from '../core/api-key-text.ts'
+import type { PurgeTarget } from '../core/gateway.ts'
+import type { SecretBinding } from '../core/manifest.ts'
 import type { AccountChanges, EdgeVersion } from '../core/routing.ts'
 import type { StateEnv } from '../env.ts'
 import { edgeRoles } from '../roles.ts'
+import {
+  type ApiKeyChange,
+  type ApiKeyPage,
+  type ApiKeyRecord,
+  type CreatedApiKey,
+  deleteApiKey,
+  insertApiKey,
+  listApiKeys,
+  type NewApiKey,
+  type Rotation,
+  requireApiKey,
+  revokeApiKey,
+  rotateApiKey,
+  updateApiKey,
+} from './api-keys.ts'
 import { readChanges, toEdgeVersion } from './changes.ts'
 import {
   currentDeployment,
@@ -12,6 +30,22 @@ import {
   type Share,
 } from './deployments.ts'
 import { scriptNotFound, versionNotFound } from './failures.ts'
+import {
+  deleteGatewaySecret,
+  findGatewayRevision,
+  type GatewayRevision,
+  type GatewayRevisionEntry,
+  type GatewaySecretEntry,
+  gatewayUsesHost,
+  insertGatewayRevision,
+  listGatewayRevisions,
+  listGatewaySecrets,
+  type NewGateway,
+  openGatewaySnapshot,
+  putGatewaySecret,
+  readGatewaySnapshot,
+  sealedGatewaySecrets,
+} from './gateway.ts'
 import {
   createKvNamespace,
   deleteKvNamespace,
@@ -29,6 +63,7 @@ import {
   type SecretChange,
   type VersionContent,
 } from './new-version.ts'
+import { insertPurges } from './purges.ts'
 import {
   deleteDomain,
   deleteRoute,
@@ -68,7 +103,7 @@ import {
   countVersions,
   deleteVersions,
   findVersion,
-  findVersionByPrefix,
+  findVersionByName,
   insertVersion,
   isolateDigest,
   knownModules,
@@ -86,6 +121,8 @@ import {
 export class Account extends DurableObject<StateEnv> {
   readonly #sql: SqlStorage
   readonly #meta: Meta
+  /** Until the last change was sent to the edges: opening secrets takes a while, and none may overtake another. */
+  #sent: Promise<unknown> = Promise.resolve()
 
   constructor(ctx: DurableObjectState, env: StateEnv) {
     super(ctx, env)
@@ -201,9 +238,9 @@ export class Account extends DurableObject<StateEnv> {
     return { items: listVersions(this.#sql, script, limit, offset), total: countVersions(this.#sql, script) }
   }
 
-  /** The version a preview host names, as an edge runs it. */
-  findPreview(script: string, prefix: string): EdgeVersion | undefined {
-    const version = findVersionByPrefix(this.#sql, script, prefix)
+  /** A version by its id, the first 8 digits of it, or its tag (the newest), as an edge runs it. */
+  findVersion(script: string, wanted: string): EdgeVersion | undefined {
+    const version = findVersionByName(this.#sql, script, wanted)
     return version && toEdgeVersion(version, 100)
   }
 
@@ -293,9 +330,9 @@ export class Account extends DurableObject<StateEnv> {
     })
   }
 
-  /** Whether a claimed host is still on a route. */
+  /** Whether a claimed host is still on a route, a custom domain or a route of the gateway. */
   usesHost(host: string): boolean {
-    return usesHost(this.#sql, host)
+    return usesHost(this.#sql, host) || gatewayUsesHost(this.#sql, host)
   }
 
   // KV namespaces
@@ -325,11 +362,107 @@ export class Account extends DurableObject<StateEnv> {
     return deleteKvNamespace(this.#sql, id)
   }
 
+  // API keys
+
+  /** The key's text is in this answer and nowhere else. @throws ERR_API_KEY_LIMIT */
+  async createApiKey(fields: NewApiKey): Promise<CreatedApiKey> {
+    const secret = await createApiKeySecret()
+    return this.#commit(revision => insertApiKey(this.#sql, fields, secret, revision, Date.now()))
+  }
+
+  /** Newest first; `next` is the `before` of the page that follows. */
+  listApiKeys(page: ApiKeyPage): { keys: ApiKeyRecord[]; next: number | undefined } {
+    return listApiKeys(this.#sql, page)
+  }
+
+  /** @throws ERR_API_KEY_NOT_FOUND */
+  getApiKey(id: string): ApiKeyRecord {
+    return requireApiKey(this.#sql, id)
+  }
+
+  /** @throws ERR_API_KEY_NOT_FOUND */
+  updateApiKey(id: string, change: ApiKeyChange): Promise<ApiKeyRecord> {
+    return this.#commit(revision => updateApiKey(this.#sql, id, change, revision))
+  }
+
+  /** @throws ERR_API_KEY_NOT_FOUND */
+  revokeApiKey(id: string): Promise<ApiKeyRecord> {
+    return this.#commit(revision => revokeApiKey(this.#sql, id, revision, Date.now()))
+  }
+
+  /** Makes a new key in its place; the old one stays valid for a while. @throws ERR_API_KEY_NOT_FOUND, ERR_API_KEY_STATE, ERR_API_KEY_LIMIT */
+  async rotateApiKey(id: string, rotation: Rotation): Promise<CreatedApiKey> {
+    const secret = await createApiKeySecret()
+    return this.#commit(revision => rotateApiKey(this.#sql, id, rotation, secret, revision, Date.now()))
+  }
+
+  /** @throws ERR_API_KEY_NOT_FOUND */
+  deleteApiKey(id: string): Promise<void> {
+    return this.#commit(revision => deleteApiKey(this.#sql, id, revision))
+  }
+
+  // Gateway: the file's hosts are claimed in the Directory first.
+
+  /** The file in force; `undefined` = there is none. */
+  getGateway(): GatewayRevision | undefined {
+    return findGatewayRevision(this.#sql)
+  }
+
+  /** The revisions that are kept, newest first. */
+  listGatewayRevisions(): GatewayRevisionEntry[] {
+    return listGatewayRevisions(this.#sql)
+  }
+
+  getGatewayRevision(revision: number): GatewayRevision | undefined {
+    return findGatewayRevision(this.#sql, revision)
+  }
+
+  /** Puts a checked file in force. @throws ERR_GATEWAY_CONFLICT, ERR_GATEWAY_SECRET_NOT_FOUND */
+  applyGateway(gateway: NewGateway): Promise<GatewayRevisionEntry> {
+    return this.#commit(revision => {
+      this.#meta.set('gateway_revision', revision)
+      return insertGatewayRevision(this.#sql, gateway, Date.now())
+    })
+  }
+
+  /** Names and dates, never texts. */
+  listGatewaySecrets(): GatewaySecretEntry[] {
+    return listGatewaySecrets(this.#sql)
+  }
+
+  /** Sealed, for checks of files that refer to them. */
+  sealedGatewaySecrets(): SecretBinding[] {
+    return sealedGatewaySecrets(this.#sql)
+  }
+
+  putGatewaySecret(secret: SecretBinding): Promise<void> {
+    return this.#commit(revision => {
+      if (putGatewaySecret(this.#sql, secret, Date.now())) this.#meta.set('gateway_revision', revision)
+    })
+  }
+
+  /** @throws ERR_GATEWAY_SECRET_NOT_FOUND, ERR_GATEWAY_SECRET_USED */
+  deleteGatewaySecret(name: string): void {
+    this.ctx.storage.transactionSync(() => deleteGatewaySecret(this.#sql, name))
+  }
+
+  // Caches
+
+  /** Makes every edge forget stored responses; resolves when they have. */
+  purge(targets: readonly PurgeTarget[]): Promise<void> {
+    return this.#commit(revision => insertPurges(this.#sql, targets, revision, Date.now()))
+  }
+
   // Edges
 
   /** What changed after a revision; 0 = everything. */
-  changes(from: number): AccountChanges {
-    return readChanges(this.#sql, this.#meta, from, Date.now())
+  async changes(from: number): Promise<AccountChanges> {
+    // All is read before the first await: it belongs to one revision.
+    const changes = readChanges(this.#sql, this.#meta, from, Date.now())
+    const isNew = from === 0 || this.#meta.number('gateway_revision') > from
+    const sealed = isNew ? readGatewaySnapshot(this.#sql) : undefined
+    if (!sealed) return changes
+    return { ...changes, gateway: await openGatewaySnapshot(sealed, this.env.MASTER_KEY) }
   }
 
   /**
@@ -387,10 +520,15 @@ export class Account extends DurableObject<StateEnv> {
   }
 
   /** An edge that can't be reached reads everything when it is back, so it holds nobody up. */
-  async #push(changes: AccountChanges): Promise<void> {
+  async #push(reading: Promise<AccountChanges>): Promise<void> {
     const giveUp = new Promise<void>(resolve => setTimeout(resolve, PUSH_TIMEOUT_MS))
-    const pushes = edgeRoles(this.env, this.ctx.exports).map(edge => edge.apply(changes))
-    await Promise.race([Promise.allSettled(pushes), giveUp])
+    const pushes = this.#sent.then(async () => {
+      const changes = await reading
+      return edgeRoles(this.env, this.ctx.exports).map(edge => edge.apply(changes))
+    })
+    this.#sent = pushes.catch(() => {})
+    reading.catch(() => {})
+    await Promise.race([pushes.then(sent => Promise.allSettled(sent)), giveUp])
   }
 
   #requireScript(name: string): ScriptRecord {

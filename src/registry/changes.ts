@@ -2,8 +2,10 @@ import { LIMITS } from '../core/limits.ts'
 import type { Reads } from '../core/manifest.ts'
 import type { AccountChanges, EdgeVersion, ScriptEntry } from '../core/routing.ts'
 import type { Quarantine } from '../core/strikes.ts'
+import { listApiKeysSince, listRemovedApiKeysSince } from './api-keys.ts'
 import { currentDeployment } from './deployments.ts'
 import type { Meta } from './meta.ts'
+import { listPurgesSince } from './purges.ts'
 import { listRoutes } from './routes.ts'
 import { listRemovedSince, listScriptsSince, type ScriptRecord } from './scripts.ts'
 import { listQuarantines, type QuarantineRecord } from './strikes.ts'
@@ -29,7 +31,23 @@ export function readChanges(sql: SqlStorage, meta: Meta, from: number, nowMs: nu
         customDomain: custom_domain === 1,
       })),
     }),
+    ...readApiKeys(sql, from),
+    ...readPurges(sql, from),
   }
+}
+
+function readApiKeys(sql: SqlStorage, from: number): Pick<AccountChanges, 'apiKeys' | 'removedApiKeys'> {
+  const apiKeys = listApiKeysSince(sql, from)
+  const removedApiKeys = from === 0 ? [] : listRemovedApiKeysSince(sql, from)
+  return {
+    ...((from === 0 || apiKeys.length > 0) && { apiKeys }),
+    ...(removedApiKeys.length > 0 && { removedApiKeys }),
+  }
+}
+
+function readPurges(sql: SqlStorage, from: number): Pick<AccountChanges, 'purges'> {
+  const purges = listPurgesSince(sql, from)
+  return purges.length > 0 ? { purges } : {}
 }
 
 /** A version as edges know it. */

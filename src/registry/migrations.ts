@@ -1,6 +1,9 @@
+import { API_KEYS_SCHEMA } from './api-keys.ts'
 import { DEPLOYMENTS_SCHEMA } from './deployments.ts'
+import { GATEWAY_SCHEMA } from './gateway.ts'
 import { KV_NAMESPACES_SCHEMA } from './kv-namespaces.ts'
 import { META_SCHEMA } from './meta.ts'
+import { PURGES_SCHEMA } from './purges.ts'
 import { ROUTES_SCHEMA } from './routes.ts'
 import type { Migration } from './schema.ts'
 import { SCRIPTS_SCHEMA } from './scripts.ts'
@@ -18,4 +21,5 @@ export const ACCOUNT_MIGRATIONS: readonly Migration[] = [
     KV_NAMESPACES_SCHEMA,
   ].join(';'),
   STRIKES_SCHEMA,
+  [GATEWAY_SCHEMA, API_KEYS_SCHEMA, PURGES_SCHEMA].join(';'),
 ]

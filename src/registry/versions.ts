@@ -151,13 +151,23 @@ export function countVersions(sql: SqlStorage, script: string): number {
   return sql.exec<{ n: number }>('SELECT count(*) AS n FROM versions WHERE script = ?', script).one().n
 }
 
-/** The version whose id begins with these 8 hex digits. */
-export function findVersionByPrefix(
+/** A version by its id, the first 8 digits of it, or its tag; ids come first, then the newest. */
+export function findVersionByName(
   sql: SqlStorage,
   script: string,
-  prefix: string,
+  wanted: string,
 ): VersionRecord | undefined {
-  return select(sql, 'script = ? AND substr(id, 1, 8) = ?', script, prefix)[0]
+  return select(
+    sql,
+    `script = ?
+     AND (id = ? OR substr(id, 1, 8) = ? OR annotations ->> '$."workers/tag"' = ?)
+     ORDER BY substr(id, 1, 8) = substr(?, 1, 8) DESC, number DESC LIMIT 1`,
+    script,
+    wanted,
+    wanted,
+    wanted,
+    wanted,
+  )[0]
 }
 
 /** Which of these module digests the code store already has. */

@@ -66,12 +66,13 @@ test('describeProcesses() gives the state process no loader and no way out, and 
   expect(edge).not.toMatch(/MASTER_KEY|ADMIN_TOKEN|localDisk|disk =|durableObject/)
 })
 
-test('describeProcesses() binds a way to private addresses only when the operator allows it', () => {
+test('describeProcesses() binds a way to private addresses for functions only when the operator allows it', () => {
   const textOf = (allowPrivateEgress: boolean) =>
     describeProcesses({ ...INPUT, allowPrivateEgress })
       .map(({ config }) => toCapnpText(config))
       .join()
-  expect(textOf(false)).not.toContain('private')
+  expect(textOf(false)).not.toMatch(/INTRANET|intranet/)
+  expect(textOf(false)).toContain('(name = "UPSTREAM", service = "upstream")')
   expect(textOf(true)).toContain('allow = ["public", "private"]')
   expect(textOf(true)).toContain('(name = "INTRANET", service = "intranet")')
   expect(textOf(true)).toContain('globalOutbound = "internet"')

@@ -12,6 +12,8 @@ export class Directory extends DurableObject {
 export class Account extends DurableObject {}
 export class CronClock extends DurableObject {}
 export class TailHub extends DurableObject {}
+export class Limiter extends DurableObject {}
+export class Records extends DurableObject {}
 
 export class Health extends WorkerEntrypoint {
   fetch() {

@@ -25,6 +25,7 @@ test('an account of the first schema is brought up to date, with what it holds, 
   expect(first.before).toMatchObject({
     to: 7,
     scripts: [{ name: 'old', versions: [{ id: 'v', isolate: 'c0ffee', turnMs: 500, hasFetch: true }] }],
+    apiKeys: [],
   })
   expect(first.before.scripts[0].quarantine).toBeUndefined()
   expect(first.after).toMatchObject({ to: 8, scripts: [{ name: 'old', quarantine: { kind: 'cpu' } }] })

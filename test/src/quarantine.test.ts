@@ -18,7 +18,14 @@ beforeAll(async () => {
     name,
     kvNamespace: { name: 'kv', props: { json: JSON.stringify({ namespace }) } },
   })
-  const objects = { DIRECTORY: 'Directory', ACCOUNT: 'Account', CRON: 'CronClock', TAILS: 'TailHub' }
+  const objects = {
+    DIRECTORY: 'Directory',
+    ACCOUNT: 'Account',
+    CRON: 'CronClock',
+    TAILS: 'TailHub',
+    LIMITER: 'Limiter',
+    RECORDS: 'Records',
+  }
   workerd = await startWorkerd({
     modules: { 'worker.js': await bundleModule('test/worker/strikes.ts') },
     compatibilityFlags: ['experimental', 'service_binding_extra_handlers'],

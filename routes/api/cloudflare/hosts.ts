@@ -26,8 +26,8 @@ export async function claimRoutes(
   return routes.map(({ route }) => route)
 }
 
-/** An account may take names right below its own domain, and none other of the platform's. */
-function refusePlatformHost(c: Context<Api>, host: string): void {
+/** An account may take names right below its own domain, and none other of the platform's. @throws ERR_HOST_TAKEN */
+export function refusePlatformHost(c: Context<Api>, host: string): void {
   const domain = c.env.SKERRY_DOMAIN ?? 'localhost'
   const { workersDomain } = c.var.account
   if (host !== domain && !host.endsWith(`.${domain}`) && !/^[\d.]+$/.test(host)) return

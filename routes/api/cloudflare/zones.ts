@@ -1,10 +1,12 @@
 import { type Context, Hono } from 'hono'
 import { SkerryError } from '../../../src/core/errors.ts'
+import type { PurgeTarget } from '../../../src/core/gateway.ts'
 import { workersDomain } from '../../../src/registry/accounts.ts'
 import { accountRegistry } from '../../../src/registry/stubs.ts'
 import { parseRoutePattern } from '../../pattern.ts'
 import type { Api } from '../context.ts'
 import { readJsonArray, readJsonObject, stringField } from '../json.ts'
+import { readPurge } from '../purge-body.ts'
 import { requireRole } from '../roles.ts'
 import { respondResult } from './envelope.ts'
 import { claimRoutes } from './hosts.ts'
@@ -63,6 +65,17 @@ zones.delete('/:zone/workers/routes/:id', async c => {
   return respondResult(c, { id: removed.id })
 })
 
+/** Caches know hosts, and tags are the account's: so everything of a zone is what its hosts gave. */
+zones.post('/:zone/purge_cache', async c => {
+  requireRole(c, 'deployer')
+  const { registry, name } = await scopeToZone(c)
+  const targets = readPurge(await readJsonObject(c), PURGE_FIELDS).flatMap(target =>
+    toZonePurge(target, name),
+  )
+  await registry.purge(targets)
+  return respondResult(c, { id: c.req.param('zone') })
+})
+
 /** All routes of one script. Mounted at `/workers/scripts/:name/routes`. */
 export const scriptRoutes = new Hono<Api>()
 
@@ -76,6 +89,27 @@ scriptRoutes.put('/', async c => {
     routes.map(({ id, pattern, script }) => ({ id, pattern, script })),
   )
 })
+
+const PURGE_FIELDS: Readonly<Record<string, PurgeTarget['kind']>> = {
+  purge_everything: 'everything',
+  files: 'url',
+  prefixes: 'prefix',
+  hosts: 'host',
+  tags: 'tag',
+}
+
+function toZonePurge(target: PurgeTarget, zone: string): PurgeTarget[] {
+  if (target.kind === 'everything') {
+    return [zone, `*.${zone}`].map(value => ({ kind: 'host', value }))
+  }
+  if (target.kind === 'tag') return [target]
+  const host = target.value
+    .replace(/^[a-z]+:\/\//i, '')
+    .split(/[/?:]/, 1)[0]
+    ?.toLowerCase()
+  if (host !== undefined && isWithin(host, zone)) return [target]
+  throw new SkerryError('ERR_API_BODY', `"${target.value}" is not within the zone "${zone}".`)
+}
 
 async function scopeToZone(c: Context<Api>) {
   const zone = c.req.param('zone') ?? ''

@@ -6,6 +6,11 @@ import { readScript } from '../cloudflare/script-name.ts'
 import type { Api } from '../context.ts'
 import { readJsonObject, stringField } from '../json.ts'
 import { requirePlatformAdmin, requireRole } from '../roles.ts'
+import { apiKeys } from './api-keys.ts'
+import { cache } from './cache.ts'
+import { explain } from './explain.ts'
+import { gateway } from './gateway.ts'
+import { quotas } from './quotas.ts'
 import { readScriptSummary } from './script-summary.ts'
 import { strikes } from './strikes.ts'
 
@@ -24,6 +29,11 @@ accounts.use('/:account/*', scopeToAccount)
 
 accounts.get('/:account/scripts/:name', async c => c.json(await readScriptSummary(c)))
 accounts.route('/:account', strikes)
+accounts.route('/:account', quotas)
+accounts.route('/:account', explain)
+accounts.route('/:account/gateway', gateway)
+accounts.route('/:account/api-keys', apiKeys)
+accounts.route('/:account/cache', cache)
 
 /** Runs a script's cron now; without an expression, `scheduled()` with its first one. */
 accounts.post('/:account/scripts/:name/cron', async c => {

@@ -1,4 +1,4 @@
-import type { AccountOverview, Overview } from './overview.ts'
+import type { AccountOverview, GatewayOverview, Overview } from './overview.ts'
 
 /** The first page's facts for terminals: 80 columns where names allow, a newline at the end. */
 export function toPlainText(overview: Overview): string {
@@ -27,7 +27,7 @@ export function toPlainText(overview: Overview): string {
   return lines.join('\n')
 }
 
-function toLines({ name, id, scripts, total }: AccountOverview): string[] {
+function toLines({ name, id, scripts, total, gateway }: AccountOverview): string[] {
   const rows = scripts.map(script => {
     const places = [...(script.url ? [script.url] : []), ...script.routes]
     const held =
@@ -35,5 +35,19 @@ function toLines({ name, id, scripts, total }: AccountOverview): string[] {
     return `  ${script.name}  ${places.join('  ') || '(no address)'}${held ?? ''}`
   })
   const more = total > scripts.length ? [`  and ${total - scripts.length} more: npx skerry script list`] : []
-  return [`Functions in ${name} (${id}):`, '', ...(rows.length > 0 ? rows : ['  none yet']), ...more, '']
+  return [
+    `Functions in ${name} (${id}):`,
+    '',
+    ...(rows.length > 0 ? rows : ['  none yet']),
+    ...more,
+    ...toGatewayLines(gateway),
+    '',
+  ]
+}
+
+function toGatewayLines(gateway: GatewayOverview | undefined): string[] {
+  if (!gateway) return []
+  const { revision, routes, policies, author, appliedOn } = gateway
+  const content = `${routes} routes, ${policies} policies`
+  return ['', `Gateway: ${content}, revision ${revision}, applied by ${author} on ${appliedOn}`]
 }

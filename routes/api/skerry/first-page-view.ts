@@ -1,7 +1,7 @@
 import { html, raw } from 'hono/html'
 import type { ProcessStatus } from '../../../src/core/processes.ts'
 import { SCRIPT, STYLE } from './first-page-style.ts'
-import type { AccountOverview, Overview, ScriptOverview, Viewer } from './overview.ts'
+import type { AccountOverview, GatewayOverview, Overview, ScriptOverview, Viewer } from './overview.ts'
 
 /** HTML that is escaped already: whatever `html` is given as text gets escaped. */
 type Html = ReturnType<typeof html>
@@ -100,14 +100,21 @@ ${accounts.map(account => renderAccount(account, accounts.length > 1))}
 </section>`
 }
 
-function renderAccount({ name, id, scripts, total }: AccountOverview, isOneOfMany: boolean): Html {
+function renderAccount({ name, id, scripts, total, gateway }: AccountOverview, isOneOfMany: boolean): Html {
   const heading = isOneOfMany ? html`<h3>${name} <code>${id}</code></h3>` : ''
   if (total === 0) {
     return html`${heading}<p>Nothing is deployed yet. A project needs a <code>wrangler.toml</code> and a module that answers <code>fetch</code>.</p>`
   }
   const rest = total - scripts.length
   return html`${heading}<ul>${scripts.map(renderScript)}</ul>
-${rest > 0 ? html`<p class="hint">And ${rest} more: <code>npx skerry script list</code></p>` : ''}`
+${rest > 0 ? html`<p class="hint">And ${rest} more: <code>npx skerry script list</code></p>` : ''}
+${gateway ? renderGateway(gateway) : ''}`
+}
+
+function renderGateway({ revision, routes, policies, author, appliedOn }: GatewayOverview): Html {
+  return html`<h3>Gateway</h3>
+<p>${routes} routes and ${policies} policies: revision ${revision}, applied by ${author}, ${renderTime(appliedOn)}.
+<code>npx skerry gateway pull</code> shows the file.</p>`
 }
 
 function renderScript({ name, url, routes, modifiedOn, quarantine }: ScriptOverview): Html {

@@ -3,6 +3,7 @@ import { authenticate } from '../authenticate.ts'
 import { openTail } from '../cloudflare/tails.ts'
 import type { Api } from '../context.ts'
 import { accounts } from './accounts.ts'
+import { respondSchema } from './gateway.ts'
 import { limits } from './limits.ts'
 import { processes } from './processes.ts'
 import { tokens } from './tokens.ts'
@@ -17,6 +18,7 @@ v1.get('/tails/:account/:script/:id', c => {
 })
 
 v1.route('/limits', limits)
+v1.get('/gateway/schema.json', respondSchema)
 
 v1.use(authenticate)
 v1.route('/tokens', tokens)

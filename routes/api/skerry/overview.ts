@@ -6,6 +6,8 @@ import type { Authentication } from '../../../src/registry/directory.ts'
 import type { QuarantineRecord } from '../../../src/registry/strikes.ts'
 import { accountRegistry, directory } from '../../../src/registry/stubs.ts'
 import { hashToken } from '../../../src/registry/tokens.ts'
+import type { GatewayDocument } from '../../gateway/document.ts'
+import { patternsOf, scriptHostsOf } from '../../gateway/script-hosts.ts'
 import type { Api } from '../context.ts'
 import { readSession } from './session.ts'
 import { VERSION } from './version.ts'
@@ -39,6 +41,18 @@ export interface AccountOverview {
   readonly scripts: readonly ScriptOverview[]
   /** How many there are in all. */
   readonly total: number
+  /** Of the gateway file; `undefined` = there is none. */
+  readonly gateway: GatewayOverview | undefined
+}
+
+/** An account's gateway file at a glance. */
+export interface GatewayOverview {
+  readonly revision: number
+  readonly routes: number
+  readonly policies: number
+  /** Who applied it, and when (ISO 8601, UTC). */
+  readonly author: string
+  readonly appliedOn: string
 }
 
 /** A script at a glance. */
@@ -46,7 +60,7 @@ export interface ScriptOverview {
   readonly name: string
   /** Where it answers; `undefined` if only its routes lead to it. */
   readonly url: string | undefined
-  /** Route patterns and custom domains. */
+  /** Route patterns, custom domains and routes of the gateway file. */
   readonly routes: readonly string[]
   /** ISO 8601, UTC. */
   readonly modifiedOn: string
@@ -100,20 +114,33 @@ async function toViewer(c: Context<Api>, { token, accounts }: Authentication): P
 
 async function readAccount(c: Context<Api>, account: AccountRecord): Promise<AccountOverview> {
   const registry = await accountRegistry(c.env, account)
-  const [scripts, routes, quarantines] = await Promise.all([
+  const [scripts, routes, quarantines, gateway] = await Promise.all([
     registry.listScripts(),
     registry.listRoutes(),
     registry.listQuarantines(),
+    registry.getGateway(),
   ])
+  const document = gateway && (JSON.parse(gateway.document) as GatewayDocument)
+  const answers = document ? scriptHostsOf(document) : () => true
   const domain = workersDomain(account, c.env.SKERRY_DOMAIN ?? 'localhost')
   return {
     id: account.id,
     name: account.name,
     total: scripts.length,
+    gateway: gateway && {
+      revision: gateway.revision,
+      routes: document?.routes.length ?? 0,
+      policies: Object.keys(document?.policies ?? {}).length,
+      author: gateway.author,
+      appliedOn: gateway.created_on,
+    },
     scripts: scripts.slice(0, MAX_SCRIPTS).map(({ name, workers_dev, modified_on }) => ({
       name,
-      url: workers_dev ? functionUrl(c, `${name}.${domain}`) : undefined,
-      routes: routes.filter(({ script }) => script === name).map(({ pattern }) => pattern),
+      url: workers_dev && answers(name) ? functionUrl(c, `${name}.${domain}`) : undefined,
+      routes: [
+        ...routes.filter(({ script }) => script === name).map(({ pattern }) => pattern),
+        ...(document ? patternsOf(document, name) : []),
+      ],
       modifiedOn: modified_on,
       quarantine: findQuarantine(quarantines, name),
     })),

@@ -2,6 +2,8 @@ import type { Context } from 'hono'
 import { LIMITS } from '../../../src/core/limits.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import type { QuarantineRecord, StrikeRecord } from '../../../src/registry/strikes.ts'
+import type { GatewayDocument } from '../../gateway/document.ts'
+import { patternsOf, scriptHostsOf } from '../../gateway/script-hosts.ts'
 import { readScript } from '../cloudflare/script-name.ts'
 import type { Api } from '../context.ts'
 
@@ -15,18 +17,22 @@ export async function readScriptSummary(c: Context<Api>) {
   const { registry, workersDomain, id } = c.var.account
   const script = await readScript(c)
   const { name } = script
-  const [[deployment], latest, allRoutes, strikes, quarantines] = await Promise.all([
+  const [[deployment], latest, allRoutes, strikes, quarantines, gateway] = await Promise.all([
     registry.listDeployments(name, 1),
     registry.latestVersion(name),
     registry.listRoutes(),
     registry.listStrikes(name),
     registry.listQuarantines(name),
+    registry.getGateway(),
   ])
+  const document = gateway && (JSON.parse(gateway.document) as GatewayDocument)
+  const answers = script.workers_dev && (!document || scriptHostsOf(document)(name))
   const whole = quarantines.find(({ isolate }) => isolate === '')
   return {
     name,
-    hosts: script.workers_dev ? [`${name}.${workersDomain}`] : [],
+    hosts: answers ? [`${name}.${workersDomain}`] : [],
     routes: allRoutes.filter(route => route.script === name).map(({ pattern }) => pattern),
+    gateway_routes: document ? patternsOf(document, name) : [],
     versions: deployment?.versions ?? [],
     latest_version: latest?.id ?? null,
     /** Of the latest version. */

@@ -46,12 +46,13 @@ export interface Platform {
     token?: string,
     headers?: Readonly<Record<string, string>>,
   ): Promise<Envelope<T>>
-  /** A call of `/api/v1`. */
+  /** A call of `/api/v1`; a leading `$A` stands for the account's own path. */
   v1<T = unknown>(
     method: string,
     path: string,
     body?: unknown,
     token?: string,
+    headers?: Readonly<Record<string, string>>,
   ): Promise<{ status: number; body: T }>
   /** Uploads and deploys a script through the API, or throws. The first module is the main one. */
   upload(
@@ -64,7 +65,7 @@ export interface Platform {
   /** Starts the real wrangler. */
   startWrangler(args: readonly string[], options?: RunOptions): ReturnType<typeof startCommand>
   /** Runs our own command line. */
-  skerry(args: readonly string[]): Promise<Finished>
+  skerry(args: readonly string[], options?: RunOptions): Promise<Finished>
   /** The same platform as another account; it is made if there is none of that name. */
   as(accountName: string): Promise<Platform>
   /** A new token for this account. */
@@ -114,8 +115,9 @@ export function connect(connection: Connection, domain = 'localhost'): Platform 
         throw new Error(`${method} ${path} answered ${response.status} with no JSON: ${text.slice(0, 300)}`)
       }
     },
-    v1: async (method, path, body, bearer = token) => {
-      const response = await control(method, `/api/v1${path}`, body, bearer)
+    v1: async (method, path, body, bearer = token, headers = {}) => {
+      const full = `/api/v1${path.replace(/^\$A/, `/accounts/${accountId}`)}`
+      const response = await control(method, full, body, bearer, headers)
       const text = await response.text()
       return { status: response.status, body: text ? JSON.parse(text) : undefined }
     },
@@ -127,13 +129,18 @@ export function connect(connection: Connection, domain = 'localhost'): Platform 
     },
     wrangler: (args, options) => runCommand(WRANGLER, args, env, options),
     startWrangler: (args, options) => startCommand(WRANGLER, args, env, options),
-    skerry: args =>
-      runCommand(SKERRY, args, {
-        SKERRY_URL: url,
-        SKERRY_DATA_DIR: dataDir,
-        SKERRY_TOKEN: token,
-        CLOUDFLARE_ACCOUNT_ID: accountId,
-      }),
+    skerry: (args, options) =>
+      runCommand(
+        SKERRY,
+        args,
+        {
+          SKERRY_URL: url,
+          SKERRY_DATA_DIR: dataDir,
+          SKERRY_TOKEN: token,
+          CLOUDFLARE_ACCOUNT_ID: accountId,
+        },
+        options,
+      ),
     as: async name => {
       const { body } = await platform.v1<{ id: string; name: string; workers_domain: string }[]>(
         'GET',

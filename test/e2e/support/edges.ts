@@ -1,11 +1,26 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, Caller } from './caller.ts'
-import type { RunningPlatform } from './platform.ts'
+import type { Platform } from './client.ts'
+import { request } from './http.ts'
+import { type RunningPlatform, readProcesses } from './platform.ts'
 
 /** The processes that answer clients, by name. */
-export function edgesOf(platform: RunningPlatform): string[] {
-  return Object.keys(platform.processes()).filter(name => name !== 'state')
+export function edgesOf({ dataDir }: Pick<Platform, 'dataDir'>): string[] {
+  return Object.keys(readProcesses(dataDir)).filter(name => name !== 'state')
+}
+
+/**
+ * Ways to ask each edge alone, by the private socket on which it takes requests over; under `wrangler dev`, where
+ * there is only one, the way that everybody has.
+ */
+export function waysTo(platform: Platform): Platform['fetch'][] {
+  if (platform.kind === 'dev') return [platform.fetch]
+  const { dataDir } = platform
+  return edgesOf(platform).map(edge => {
+    const socketPath = join(dataDir, 'run', `${edge}.front`)
+    return (host, path = '/', init = {}) => request({ socketPath }, host, path, init)
+  })
 }
 
 /** A caller of one edge and no other, by the private socket on which it takes requests over. */

@@ -119,8 +119,8 @@ async function waitForReady(child: ChildProcess, log: () => string): Promise<voi
   while (!/^ {2}data directory/m.test(log()) && performance.now() < endMs) await delay(20)
 }
 
-/** The supervisor's own records. */
-function readProcesses(dataDir: string): Record<string, number> {
+/** The pids of the processes of a platform by their names: the supervisor's own records. */
+export function readProcesses(dataDir: string): Record<string, number> {
   const runDir = join(dataDir, 'run')
   const files = readdirSync(runDir).filter(name => name.endsWith(RECORD))
   return Object.fromEntries(

@@ -83,7 +83,8 @@ export const INTRUSION_CASES: readonly HostileCase[] = [
       `
       const found = []
       const platform = ['State', 'Edge', 'Ops', 'Health', 'Handover', 'Outbound', 'KvEntrypoint', 'ServiceEntrypoint',
-        'TailEntrypoint', 'RateLimitEntrypoint', 'Account', 'Directory', 'CronClock', 'TailHub']
+        'TailEntrypoint', 'RateLimitEntrypoint', 'Account', 'Directory', 'CronClock', 'TailHub',
+        'Limiter', 'Records']
       for (const name of platform) if (ctx.exports[name]) found.push('ctx.exports.' + name)
       for (const name of ['LOADER', 'CODE', 'STATE', 'EDGE', 'EDGE_0', 'MASTER_KEY', 'ADMIN_TOKEN', 'INTERNET'])
         if (env[name] !== undefined || imported[name] !== undefined) found.push('env.' + name)

@@ -44,8 +44,24 @@ export class Api {
     await this.#call('POST', `${this.#scripts}/${name}/deployments`, 'application/json', JSON.stringify(body))
   }
 
+  /** Puts a gateway file in force. */
+  async applyGateway(document: object): Promise<void> {
+    await this.#callV1('PUT', '/gateway', JSON.stringify(document))
+  }
+
+  async putGatewaySecret(name: string, text: string): Promise<void> {
+    await this.#callV1('PUT', `/gateway/secrets/${name}`, JSON.stringify({ text }))
+  }
+
   close(): void {
     this.#connection.close()
+  }
+
+  async #callV1(method: string, path: string, body: string): Promise<void> {
+    const headers = { ...this.#headers, 'content-type': 'application/json', 'if-match': '*' }
+    const url = this.#scripts.replace(/^(.*)\/workers\/scripts$/, `/api/v1$1${path}`)
+    const reply = await this.#connection.send(toRequest('localhost', url, { method, headers, body }))
+    if (reply.status >= 300) throw new Error(`${method} ${url}: ${reply.status} ${reply.body}`)
   }
 
   async #call(method: string, path: string, contentType?: string, body?: string): Promise<unknown> {

@@ -87,23 +87,30 @@ export function toRequest(
   return `${lines.join('\r\n')}\r\n\r\n${body ?? ''}`
 }
 
+/** What every answer must be: a benchmark of errors is worthless. */
+export interface Expected {
+  readonly status: number
+  readonly body: string
+}
+
 /**
  * Sends `count` requests over all connections, each as soon as the one before it is answered.
  *
- * @throws Error at the first answer that isn't `expected`: a benchmark of errors is worthless
+ * @param request a whole request, or what makes the next one
+ * @throws Error at the first answer that isn't `expected`
  */
 export async function sendMany(
   connections: readonly Connection[],
-  request: string,
+  request: string | (() => string),
   count: number,
-  expected: string,
+  expected: Expected,
 ): Promise<void> {
   let left = count
   await Promise.all(
     connections.map(async connection => {
       while (left-- > 0) {
-        const reply = await connection.send(request)
-        if (reply.status !== 200 || reply.body !== expected) {
+        const reply = await connection.send(typeof request === 'string' ? request : request())
+        if (reply.status !== expected.status || reply.body !== expected.body) {
           throw new Error(`expected ${JSON.stringify(expected)}, got ${reply.status} ${reply.body}`)
         }
       }

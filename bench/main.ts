@@ -5,6 +5,8 @@ import { keepsBudget, type Row } from './row.ts'
 import { measureColdStart } from './rows/cold-start.ts'
 import { measureDeploy, measureRollback } from './rows/deploy.ts'
 import { measureEdges } from './rows/edges.ts'
+import { measureGateway } from './rows/gateway.ts'
+import { measureRouting } from './rows/routing.ts'
 import { measureStart } from './rows/start.ts'
 import { measureThroughput } from './rows/throughput.ts'
 
@@ -16,6 +18,8 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Row[]>>> = {
   deploy: measureDeploy,
   rollback: measureRollback,
   start: measureStart,
+  gateway: measureGateway,
+  routing: measureRouting,
 }
 
 const USAGE = `Usage: npm run bench -- [--only <row>]… [--json] [--strict]

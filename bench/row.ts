@@ -4,7 +4,7 @@ export interface Row {
   readonly row: string
   readonly what: string
   readonly value: number
-  readonly unit: 'req/s' | 'µs' | 'ms' | '×'
+  readonly unit: 'req/s' | 'ns' | 'µs' | 'ms' | '×'
   /** Quartiles of what `value` is the median of, or other quantiles, said in words. */
   readonly spread?: string
   /** Against the baseline; 1 = equal. */

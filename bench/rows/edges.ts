@@ -61,7 +61,7 @@ export async function measureEdges(): Promise<Row[]> {
 }
 
 const REQUEST = toRequest('bench.localhost')
-const ANSWER = 'hello\n'
+const EXPECTED = { status: 200, body: 'hello\n' }
 
 /** Starts a platform of so many processes; the function it returns measures one slice. */
 async function open(processes: number, cleanup: AsyncDisposableStack): Promise<() => Promise<Slice>> {
@@ -77,7 +77,7 @@ async function open(processes: number, cleanup: AsyncDisposableStack): Promise<(
   // One after the other, each with a request: of many at once an idle edge takes all.
   for (let i = 0; i < CONNECTIONS; i++) {
     const connection = await Connection.open(platform.port)
-    await sendMany([connection], REQUEST, 1, ANSWER)
+    await sendMany([connection], REQUEST, 1, EXPECTED)
     connections.push(connection)
   }
   return () => measureSlice(platform, connections)
@@ -87,7 +87,7 @@ async function measureSlice({ pids }: Platform, connections: readonly Connection
   const before = pids.map(pid => readCpuUs([pid]) ?? 0)
   const clientBefore = process.cpuUsage()
   const startedAtMs = performance.now()
-  await sendMany(connections, REQUEST, SLICE_REQUESTS, ANSWER)
+  await sendMany(connections, REQUEST, SLICE_REQUESTS, EXPECTED)
   const ms = performance.now() - startedAtMs
   const { user, system } = process.cpuUsage(clientBefore)
   const edges = pids.map((pid, i) => (readCpuUs([pid]) ?? 0) - (before[i] ?? 0))

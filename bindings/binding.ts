@@ -12,6 +12,19 @@ export interface BindScope {
   readonly exports: Cloudflare.Exports
   /** For each KV namespace id of the version, its keys' 8-byte prefix. */
   readonly kvPrefixes: Readonly<Record<string, string>>
+  /** The id of the object behind each resource that the version's bindings name, by `<binding type>/<name>`. */
+  readonly resources: Readonly<Record<string, string>>
+}
+
+/**
+ * A prelude module that makes what the function sees out of what `bind` gives, inside its isolate and before its
+ * code runs. It exports `create(value, name, env)`.
+ */
+export interface Facade {
+  /** Names the module; kinds with the same name share it. */
+  readonly name: string
+  /** Text of the module. */
+  readonly source: string
 }
 
 /**
@@ -19,10 +32,12 @@ export interface BindScope {
  *
  * `parse` takes the fields of Cloudflare's upload form, refuses what is wrong with ERR_BINDING_INVALID (the
  * message names binding, field, value and fix) and returns only the known fields. `bind` returns a structured-
- * cloneable value or a loopback stub whose props carry the scope: the function never names a tenant.
+ * cloneable value or a loopback stub whose props carry the scope: the function never names a tenant. A kind whose
+ * native class can't be had by RPC has a `facade` of it.
  */
 export interface BindingKind<T extends Binding['type'] = Binding['type']> {
   readonly type: T
   parse(input: Readonly<Record<string, unknown>>, name: string): Extract<Binding, { type: T }>
   bind(spec: Extract<Binding, { type: T }>, scope: BindScope): unknown
+  readonly facade?: Facade
 }

@@ -1,8 +1,8 @@
 import { SkerryError } from '../src/core/errors.ts'
 import { LIMITS } from '../src/core/limits.ts'
-import type { Binding } from '../src/core/manifest.ts'
+import type { Binding, StoredBinding } from '../src/core/manifest.ts'
 import type { InheritBinding } from '../src/registry/versions.ts'
-import type { BindingKind, BindScope } from './binding.ts'
+import type { BindingKind, BindScope, Facade } from './binding.ts'
 import { describe, invalidBinding } from './fields.ts'
 import { kv } from './kv/kind.ts'
 import { dataBlob, textBlob, wasmModule } from './parts.ts'
@@ -24,7 +24,7 @@ export const KINDS = {
   wasm_module: wasmModule,
   text_blob: textBlob,
   data_blob: dataBlob,
-} as const satisfies { [T in Binding['type']]: BindingKind<T> }
+} as const satisfies { [T in Binding['type']]?: BindingKind<T> }
 
 /** Cloudflare's other kinds: what to do instead. A type in neither table is refused as unknown. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
@@ -95,6 +95,17 @@ export function bindEnv(bindings: readonly Binding[], scope: BindScope): Record<
   return env
 }
 
+/** The facades that a version's bindings need in its isolate, by the binding's name. */
+export function facadesOf(bindings: readonly (Binding | StoredBinding)[]): ReadonlyMap<string, Facade> {
+  const facades = bindings.map(({ name, type }) => [name, kindOf(type).facade] as const)
+  return new Map(facades.flatMap(([name, facade]) => (facade ? [[name, facade] as const] : [])))
+}
+
+/** Every facade there is. */
+export const FACADES: readonly Facade[] = Object.values<BindingKind>(
+  KINDS as unknown as Record<string, BindingKind>,
+).flatMap(({ facade }) => facade ?? [])
+
 function parseBinding(input: Readonly<Record<string, unknown>>, name: string): ParsedBinding {
   const { type } = input
   if (typeof type !== 'string')
@@ -112,7 +123,7 @@ function parseBinding(input: Readonly<Record<string, unknown>>, name: string): P
 
 /** The table's entries take their own binding only; the caller has looked the entry up by that binding's type. */
 function kindOf(type: Binding['type']): BindingKind {
-  return KINDS[type] as unknown as BindingKind
+  return (KINDS as Readonly<Record<string, unknown>>)[type] as BindingKind
 }
 
 const MAX_NAME_CHARS = 255

@@ -139,7 +139,7 @@ export class Fleet {
   /** Two processes can't share a data directory; what needs this one waits for it. */
   async #restartInPlace(berth: Berth): Promise<void> {
     if (this.#stopping.signal.aborted) return
-    await berth.supervisor?.stop(berth.description.role === 'state' ? STATE_KILL_AFTER_MS : DRAIN_MS)
+    await berth.supervisor?.stop(hasClients(berth.description) ? DRAIN_MS : STATE_KILL_AFTER_MS)
     await this.#launch(berth)
   }
 
@@ -170,19 +170,20 @@ export class Fleet {
     }
   }
 
-  /** Ends all: edges first, so that what they still do reaches state. */
+  /** Ends all: edges first, so that what they still do reaches the others, and state last. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#replacing
-    const stopAll = (isState: boolean, killAfterMs?: number) =>
+    const stopAll = (isTheirTurn: (description: ProcessDescription) => boolean, killAfterMs?: number) =>
       Promise.all(
         this.#berths
-          .filter(({ description }) => (description.role === 'state') === isState)
+          .filter(({ description }) => isTheirTurn(description))
           .map(({ supervisor }) => supervisor?.stop(killAfterMs)),
       )
-    await stopAll(false)
+    await stopAll(hasClients)
+    await stopAll(({ role }) => role === 'objects', STATE_KILL_AFTER_MS)
     this.#strikes.close()
-    await stopAll(true, STATE_KILL_AFTER_MS)
+    await stopAll(({ role }) => role === 'state', STATE_KILL_AFTER_MS)
   }
 
   /** Ends all at once. */
@@ -310,6 +311,10 @@ export class Fleet {
   #socket({ name }: ProcessDescription, purpose: SocketPurpose): string {
     return socketPath(this.#options.socketDir, name, purpose)
   }
+}
+
+function hasClients({ publicSocket }: ProcessDescription): boolean {
+  return publicSocket !== undefined
 }
 
 function hasNoConnection(pid: number, port: number): boolean {

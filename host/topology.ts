@@ -12,7 +12,7 @@ import {
 } from './config.ts'
 
 /** What a process does: `all` is every role in one process. */
-export type ProcessRole = 'state' | 'edge' | 'all'
+export type ProcessRole = 'state' | 'objects' | 'edge' | 'all'
 
 /** One workerd process: what the supervisor starts, watches and starts again. */
 export interface ProcessDescription {
@@ -50,7 +50,12 @@ export interface TopologyInput {
 }
 
 /** Directories below the data directory that the processes' disk services need. */
-export const STORAGE_DIRS = ['objects', 'kv', 'kv-blobs'] as const
+export const STORAGE_DIRS = ['objects', 'kv', 'kv-blobs', 'blobs'] as const
+
+type StorageDir = (typeof STORAGE_DIRS)[number]
+
+/** The process of the objects role. */
+const OBJECTS_PROCESS = 'objects-0'
 
 /** Private sockets, by process and purpose. */
 export function socketPath(socketDir: string, process: string, purpose: SocketPurpose): string {
@@ -69,15 +74,27 @@ export function openedAs(path: string): string {
 /** `rpc`: between roles; `health`: heartbeats; `ops`: the supervisor's reports; `front`: requests handed over; `kv`, `code`: the stores. */
 export type SocketPurpose = 'rpc' | 'health' | 'ops' | 'front' | 'kv' | 'code'
 
-/** The platform's Durable Object classes and the bindings that name them. */
-const OBJECTS = {
+/** The state role's Durable Object classes and the bindings that name them. */
+const STATE_OBJECTS = {
   DIRECTORY: 'Directory',
   ACCOUNT: 'Account',
   CRON: 'CronClock',
   TAILS: 'TailHub',
   LIMITER: 'Limiter',
   RECORDS: 'Records',
+  QUEUE: 'Queue',
+  BUCKET: 'Bucket',
 } as const
+
+/** The objects role's. */
+const USER_OBJECTS = {
+  OBJECT: 'UserObject',
+  OBJECT_INDEX: 'ObjectIndex',
+  DATABASE: 'Database',
+} as const
+
+// Clients' connections are noted there.
+const BOARD: BindingConfig = { name: 'SKERRY_BOARD', fromEnvironment: 'SKERRY_BOARD' }
 
 /** The namespaces of the embedded KV service, and the bindings that name them. */
 const STORES = { CODE: 'code', KV: 'kv' } as const
@@ -88,24 +105,35 @@ const RPC: HttpConfig = { capnpConnectHost: 'capnp.internal' }
 const PUBLIC: HttpConfig = { injectRequestHeaders: RESERVED_HEADERS.map(name => ({ name })) }
 
 /**
- * The processes of a self-hosted platform: `state` first, then one edge more than run at a time, for a replacement
- * to start in. With no edges: one process that is everything.
+ * The processes of a self-hosted platform: `state` first, then `objects-0`, then one edge more than run at a time,
+ * for a replacement to start in. With no edges: one process that is everything.
  */
 export function describeProcesses(
   input: TopologyInput,
 ): readonly [ProcessDescription, ...ProcessDescription[]] {
   if (input.edges === 0) return [describeAll(input)]
   const names = Array.from({ length: input.edges + 1 }, (_, i) => `edge-${i}`)
-  return [describeState(input, names), ...names.map(name => describeEdge(input, name))]
+  return [
+    describeState(input, names),
+    describeObjects(input),
+    ...names.map(name => describeEdge(input, name)),
+  ]
 }
 
 function describeAll(input: TopologyInput): ProcessDescription {
   const name = 'skerry'
-  const bindings = [...edgeBindings(input), ...stateBindings(input), ...commonBindings(input)]
+  const bindings = [
+    BOARD,
+    ...edgeBindings(input),
+    ...objectsBindings(),
+    ...stateBindings(input),
+    ...commonBindings(input),
+  ]
+  const storage = storeObjects({ ...STATE_OBJECTS, ...USER_OBJECTS })
   const services = [
-    { name: 'main', worker: { ...mainWorker(bindings), ...OBJECT_STORAGE, globalOutbound: 'internet' } },
+    { name: 'main', worker: { ...mainWorker(bindings), ...storage, globalOutbound: 'internet' } },
     describeKv(),
-    ...describeDisks(input.dataDir),
+    ...describeDisks(input.dataDir, 'objects', 'kv', 'kv-blobs', 'blobs'),
     ...describeNetworks(input),
   ]
   const sockets = [
@@ -121,13 +149,16 @@ function describeState(input: TopologyInput, edges: readonly string[]): ProcessD
   const bindings: BindingConfig[] = [
     ...stateBindings(input),
     ...edges.map((edge, i) => ({ name: `EDGE_${i}`, service: edge })),
+    { name: 'OBJECTS', service: 'objects' },
     ...commonBindings(input),
   ]
+  const storage = storeObjects(STATE_OBJECTS)
   const services: ServiceConfig[] = [
-    { name: 'main', worker: { ...mainWorker(bindings), ...OBJECT_STORAGE, globalOutbound: 'nowhere' } },
+    { name: 'main', worker: { ...mainWorker(bindings), ...storage, globalOutbound: 'nowhere' } },
     { name: 'nowhere', network: { allow: [] } },
     describeKv(),
-    ...describeDisks(input.dataDir),
+    ...describeDisks(input.dataDir, 'objects', 'kv', 'kv-blobs', 'blobs'),
+    describePeer(input, 'objects', OBJECTS_PROCESS, 'rpc', RPC),
     ...edges.map(edge => describePeer(input, edge, edge, 'rpc', RPC)),
   ]
   const sockets = [
@@ -141,19 +172,33 @@ function describeState(input: TopologyInput, edges: readonly string[]): ProcessD
   return { name, role: 'state', config: { services, sockets } }
 }
 
+/** Users' Durable Objects and D1 databases: functions that hold what must last. It has no clients of its own. */
+function describeObjects(input: TopologyInput): ProcessDescription {
+  const name = OBJECTS_PROCESS
+  const bindings = [...functionBindings(input, name), ...objectsBindings()]
+  const storage = storeObjects(USER_OBJECTS)
+  const services: ServiceConfig[] = [
+    { name: 'main', worker: { ...mainWorker(bindings), ...storage, globalOutbound: 'internet' } },
+    ...describeDisks(input.dataDir, 'objects', 'blobs'),
+    ...describeStatePeers(input),
+    ...describeNetworks(input),
+  ]
+  const sockets = [
+    toSocket(input, name, 'rpc', RPC, { name: 'main', entrypoint: 'Objects' }),
+    toSocket(input, name, 'health', {}, { name: 'main', entrypoint: 'Health' }),
+  ]
+  const { v8Flags } = input
+  return { name, role: 'objects', config: { services, sockets, ...(v8Flags && { v8Flags }) } }
+}
+
 /** Gateway and functions. Holds nothing that must last. */
 function describeEdge(input: TopologyInput, name: string): ProcessDescription {
-  const bindings: BindingConfig[] = [
-    ...edgeBindings(input),
-    ...Object.entries(STORES).map(([binding, namespace]) => ({ name: binding, kvNamespace: namespace })),
-    { name: 'STATE', service: 'state' },
-    { name: 'SKERRY_PROCESS', text: name },
-    ...commonBindings(input),
-  ]
+  const bindings = [BOARD, ...functionBindings(input, name), { name: 'OBJECTS', service: 'objects' }]
   const services: ServiceConfig[] = [
     { name: 'main', worker: { ...mainWorker(bindings), globalOutbound: 'internet' } },
-    describePeer(input, 'state', 'state', 'rpc', RPC),
-    ...(['kv', 'code'] as const).map(namespace => describePeer(input, namespace, 'state', namespace, {})),
+    ...describeDisks(input.dataDir, 'blobs'),
+    describePeer(input, 'objects', OBJECTS_PROCESS, 'rpc', RPC),
+    ...describeStatePeers(input),
     ...describeNetworks(input),
   ]
   const sockets = [
@@ -161,6 +206,14 @@ function describeEdge(input: TopologyInput, name: string): ProcessDescription {
     toSocket(input, name, 'rpc', RPC, { name: 'main', entrypoint: 'Edge' }),
   ]
   return describePublic(input, name, 'edge', { services, sockets })
+}
+
+/** The way to the state process and its stores. */
+function describeStatePeers(input: TopologyInput): ServiceConfig[] {
+  return [
+    describePeer(input, 'state', 'state', 'rpc', RPC),
+    ...(['kv', 'code'] as const).map(namespace => describePeer(input, namespace, 'state', namespace, {})),
+  ]
 }
 
 /** A process that has clients and runs functions. */
@@ -213,13 +266,38 @@ function mainWorker(bindings: readonly BindingConfig[]): WorkerConfig {
   }
 }
 
-const OBJECT_STORAGE = {
-  durableObjectNamespaces: Object.values(OBJECTS).map(className => ({
-    className,
-    uniqueKey: className.toLowerCase(),
-    enableSql: true,
-  })),
-  durableObjectStorage: { localDisk: 'objects-disk' },
+/** Where classes of Durable Objects keep theirs: each has a directory of its own in there, so processes may share it. */
+function storeObjects(
+  classes: Readonly<Record<string, string>>,
+): Pick<WorkerConfig, 'durableObjectNamespaces' | 'durableObjectStorage'> {
+  return {
+    durableObjectNamespaces: Object.values(classes).map(className => ({
+      className,
+      uniqueKey: className.toLowerCase(),
+      enableSql: true,
+    })),
+    durableObjectStorage: { localDisk: 'objects-disk' },
+  }
+}
+
+/** What a process that runs functions and isn't the state process has, its own part aside. */
+function functionBindings(input: TopologyInput, process: string): BindingConfig[] {
+  return [
+    ...edgeBindings(input),
+    ...Object.entries(STORES).map(([binding, namespace]) => ({ name: binding, kvNamespace: namespace })),
+    { name: 'STATE', service: 'state' },
+    { name: 'BLOBS', service: 'blobs-disk' },
+    { name: 'SKERRY_PROCESS', text: process },
+    ...commonBindings(input),
+  ]
+}
+
+function objectsBindings(): BindingConfig[] {
+  return toNamespaces(USER_OBJECTS)
+}
+
+function toNamespaces(classes: Readonly<Record<string, string>>): BindingConfig[] {
+  return Object.entries(classes).map(([name, className]) => ({ name, durableObjectNamespace: { className } }))
 }
 
 function edgeBindings(input: TopologyInput): BindingConfig[] {
@@ -227,7 +305,6 @@ function edgeBindings(input: TopologyInput): BindingConfig[] {
     { name: 'LOADER', workerLoader: { id: 'functions' } },
     { name: 'SKERRY_MAX_ISOLATES', text: String(input.maxIsolates) },
     { name: 'SKERRY_LISTENS_ON', text: input.listensOn.join(',') },
-    { name: 'SKERRY_BOARD', fromEnvironment: 'SKERRY_BOARD' },
     { name: 'INTERNET', service: 'internet' },
     { name: 'UPSTREAM', service: 'upstream' },
     ...(input.allowPrivateEgress ? [{ name: 'INTRANET', service: 'intranet' }] : []),
@@ -236,7 +313,8 @@ function edgeBindings(input: TopologyInput): BindingConfig[] {
 
 function stateBindings(input: TopologyInput): BindingConfig[] {
   return [
-    ...Object.entries(OBJECTS).map(([name, className]) => ({ name, durableObjectNamespace: { className } })),
+    ...toNamespaces(STATE_OBJECTS),
+    { name: 'BLOBS', service: 'blobs-disk' },
     ...Object.entries(STORES).map(([name, namespace]) => ({
       name,
       kvNamespace: { name: 'kv', props: { json: JSON.stringify({ namespace }) } },
@@ -276,8 +354,8 @@ function describeKv(): ServiceConfig {
   }
 }
 
-function describeDisks(dataDir: string): ServiceConfig[] {
-  return STORAGE_DIRS.map(dir => ({
+function describeDisks(dataDir: string, ...dirs: readonly StorageDir[]): ServiceConfig[] {
+  return dirs.map(dir => ({
     name: `${dir}-disk`,
     disk: { path: join(dataDir, dir), writable: true },
   }))

@@ -80,7 +80,10 @@ export async function runUp(options: HostOptions, installation = INSTALLATION): 
     port: listener.port,
     memory,
     bundle,
-    env: ({ role }) => ({ ...inheritedEnv(), ...(role !== 'edge' && secretsEnv(secrets)) }),
+    env: ({ role }) => ({
+      ...inheritedEnv(),
+      ...((role === 'state' || role === 'all') && secretsEnv(secrets)),
+    }),
     log,
   })
   // The CLI reads it: the only way to know a port that the system chose.

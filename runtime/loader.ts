@@ -74,6 +74,7 @@ async function loadCode(
     versionTag: version.versionTag,
     createdOn: version.createdOn,
     kvPrefixes: version.kvPrefixes,
+    resources: version.resources,
     exports,
   }
   return toWorkerCode(version, modules, {

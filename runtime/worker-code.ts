@@ -1,3 +1,5 @@
+import type { Facade } from '../bindings/binding.ts'
+import { FACADES, facadesOf } from '../bindings/index.ts'
 import { HARNESS_ENTRYPOINT } from '../bindings/service/kind.ts'
 import { SkerryError } from '../src/core/errors.ts'
 import type { Binding, LoadableVersion, ModuleRef, PartBinding, StoredBinding } from '../src/core/manifest.ts'
@@ -29,7 +31,9 @@ export interface CodeOptions {
  * Changes whenever the platform's own code in an isolate does: part of the isolate's id, so that an edge
  * never keeps an isolate with an older prelude.
  */
-export const PRELUDE_VERSION = fingerprint(`${harness}${serviceWorker}${toMainModule}${resolveFlags}`)
+export const PRELUDE_VERSION = fingerprint(
+  [harness, serviceWorker, toMainModule, toEnvModule, resolveFlags, ...FACADES.map(f => f.source)].join(''),
+)
 
 /**
  * The code of a version's isolate: its modules untouched, and a generated main module that imports the harness
@@ -58,6 +62,7 @@ export function toProbeCode(
 }
 
 const MAIN = `${PRELUDE_DIRECTORY}/main.js`
+const ENV = `${PRELUDE_DIRECTORY}/env.js`
 
 function assemble(
   version: Omit<CodeVersion, 'exports'>,
@@ -76,6 +81,11 @@ function assemble(
   loaded[`${PRELUDE_DIRECTORY}/harness.js`] = { js: harness }
   if (version.format === 'service-worker') {
     loaded[`${PRELUDE_DIRECTORY}/service-worker.js`] = { js: serviceWorker }
+  }
+  const facades = facadesOf(version.bindings ?? [])
+  if (facades.size > 0) loaded[ENV] = { js: toEnvModule(facades) }
+  for (const { name, source } of facades.values()) {
+    loaded[`${PRELUDE_DIRECTORY}/${name}.js`] ??= { js: withoutComments(source) }
   }
   loaded[MAIN] = { js: main }
   return {
@@ -114,6 +124,7 @@ function toModule(ref: ModuleRef, bytes: Uint8Array): WorkerLoaderModule {
 function toMainModule(version: CodeVersion): string {
   const user = specifier(version.mainModule)
   const lines = [`import { createHarness } from './harness.js'`]
+  if (facadesOf(version.bindings ?? []).size > 0) lines.push(`import './env.js'`)
   const names = version.exports.map(ref => ref.name)
   const main = version.modules.find(ref => ref.name === version.mainModule)
   if (version.format === 'service-worker') {
@@ -152,6 +163,20 @@ function toMainModule(version: CodeVersion): string {
   // An explicit export wins over a user's of the same name.
   lines.push(`export const ${HARNESS_ENTRYPOINT} = createHarness(user)`)
   return `${lines.join('\n')}\n`
+}
+
+/**
+ * Puts facades in the place of what `bind` gave, in the very `env` that handlers, entrypoints and importers see.
+ * It runs before the user's modules do.
+ */
+function toEnvModule(facades: ReadonlyMap<string, Facade>): string {
+  const names = [...new Set([...facades.values()].map(({ name }) => name))]
+  const imports = names.map((name, i) => `import { create as create${i} } from './${name}.js'`)
+  const lines = [...facades].map(([binding, { name }]) => {
+    const key = JSON.stringify(binding)
+    return `env[${key}] = create${names.indexOf(name)}(env[${key}], ${key}, env)`
+  })
+  return [`import { env } from 'cloudflare:workers'`, ...imports, ...lines, ''].join('\n')
 }
 
 function partsOf(version: Pick<CodeVersion, 'bindings'>): PartBinding[] {

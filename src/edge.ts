@@ -11,6 +11,7 @@ import { PROBE_PREFIX, toIsolateId } from './core/isolate-id.ts'
 import { LIMITS } from './core/limits.ts'
 import type { Binding, Program } from './core/manifest.ts'
 import type { EventResult } from './core/outcome.ts'
+import { resourceKey } from './core/resources.ts'
 import type { AccountChanges } from './core/routing.ts'
 import { applyChanges, prepareTable, table } from './edge-table.ts'
 import type { EdgeEnv } from './env.ts'
@@ -67,6 +68,7 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
       versionTag: '',
       createdOn: '',
       kvPrefixes,
+      resources: toPlaceholders(bindings, owner.script),
       exports: this.ctx.exports,
     }
     const { promise: late, resolve } = Promise.withResolvers<ProbeResult>()
@@ -109,6 +111,15 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
     }
   }
 }
+
+/** Top-level code may look at its bindings and can't use them: so what is to come with the version needn't be there. */
+function toPlaceholders(bindings: readonly Binding[], script: string): Record<string, string> {
+  const keys = bindings.flatMap(binding => resourceKey(binding, script) ?? [])
+  return Object.fromEntries(keys.map(key => [key, PLACEHOLDER]))
+}
+
+/** No object has this id. */
+const PLACEHOLDER = '0'.repeat(32)
 
 /** Cloudflare's words for code whose top level takes too long. */
 const STARTUP_TIMEOUT = `Script startup timed out: its top level did not finish within ${LIMITS.startupMs} ms.`

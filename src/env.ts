@@ -1,5 +1,11 @@
 import type { CronClock } from '../bindings/cron/object.ts'
+import type { Database } from '../bindings/d1/object.ts'
+import type { ObjectIndex } from '../bindings/durable-object/index-object.ts'
+import type { UserObject } from '../bindings/durable-object/object.ts'
+import type { Queue } from '../bindings/queue/object.ts'
+import type { Bucket } from '../bindings/r2/object.ts'
 import type { Edge } from './edge.ts'
+import type { Objects } from './objects.ts'
 import type { TailHub } from './observe/tail-hub.ts'
 import type { Account } from './registry/account.ts'
 import type { Directory } from './registry/directory.ts'
@@ -35,12 +41,29 @@ export interface EdgeEnv extends CommonEnv {
   readonly SKERRY_LISTENS_ON?: string
   /** The state role, when it is another process. */
   readonly STATE?: Service<typeof State>
+  /** The objects role, when it is another process. */
+  readonly OBJECTS?: Service<typeof Objects>
+  /** Bytes of R2 objects and uploads: a directory on self-host, else a bucket of R2. See bindings/r2/blobs.ts. */
+  readonly BLOBS: Fetcher | R2Bucket
   /** This process's name, such as `edge-0`. */
   readonly SKERRY_PROCESS?: string
   /** 64 hex digits, another value at each start: marks the board in this process's memory for the supervisor. */
   readonly SKERRY_BOARD?: string
   /** How many isolates an edge holds at most. Absent: 200 (runtime/evict.ts). */
   readonly SKERRY_MAX_ISOLATES?: string
+}
+
+/**
+ * The objects role: users' Durable Objects and D1 databases. It loads functions as an edge does, follows the
+ * registry like one, and has no clients.
+ */
+export interface ObjectsEnv extends EdgeEnv {
+  /** One `UserObject` a user's object, named `<account>/<namespace id>/<object id>`. */
+  readonly OBJECT: DurableObjectNamespace<UserObject>
+  /** One `ObjectIndex` a namespace of users' objects, named `<account>/<namespace id>`: which objects exist. */
+  readonly OBJECT_INDEX: DurableObjectNamespace<ObjectIndex>
+  /** One `Database` a D1 database, named `<account>/<its object id>`. */
+  readonly DATABASE: DurableObjectNamespace<Database>
 }
 
 /** The state role: control plane and everything that must last. Never runs users' code. */
@@ -57,6 +80,14 @@ export interface StateEnv extends CommonEnv {
   readonly LIMITER: DurableObjectNamespace<Limiter>
   /** One `Records` an account, by its id: policies' small durable records, and who fetches what for caches. */
   readonly RECORDS: DurableObjectNamespace<Records>
+  /** One `Queue` a queue, named `<account>/<its object id>`: settings, consumers and messages. */
+  readonly QUEUE: DurableObjectNamespace<Queue>
+  /** One `Bucket` an R2 bucket, named `<account>/<its object id>`: which objects it has, and the blobs that hold them. */
+  readonly BUCKET: DurableObjectNamespace<Bucket>
+  /** See `EdgeEnv`. */
+  readonly OBJECTS?: Service<typeof Objects>
+  /** See `EdgeEnv`. */
+  readonly BLOBS: Fetcher | R2Bucket
   readonly CODE: KVNamespace
   readonly KV: KVNamespace
   /** base64 of 32 bytes: encrypts secrets at rest. */
@@ -76,14 +107,25 @@ export interface StateEnv extends CommonEnv {
 }
 
 /** One Worker that holds every role, as under `wrangler dev` and on Cloudflare. */
-export type Env = EdgeEnv & StateEnv
+export type Env = EdgeEnv & ObjectsEnv & StateEnv
 
 declare global {
   namespace Cloudflare {
     /** Types `ctx.exports`: the loopback entrypoints of `src/worker.ts`. */
     interface GlobalProps {
       mainModule: typeof import('./worker.ts')
-      durableNamespaces: 'Account' | 'CronClock' | 'Directory' | 'Limiter' | 'Records' | 'TailHub'
+      durableNamespaces:
+        | 'Account'
+        | 'Bucket'
+        | 'CronClock'
+        | 'Database'
+        | 'Directory'
+        | 'Limiter'
+        | 'ObjectIndex'
+        | 'Queue'
+        | 'Records'
+        | 'TailHub'
+        | 'UserObject'
     }
   }
 }

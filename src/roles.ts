@@ -1,4 +1,5 @@
 import { SkerryError } from './core/errors.ts'
+import type { AccountChanges } from './core/routing.ts'
 import type { CommonEnv, EdgeEnv, StateEnv } from './env.ts'
 
 /**
@@ -8,6 +9,7 @@ import type { CommonEnv, EdgeEnv, StateEnv } from './env.ts'
 
 type StateStub = Cloudflare.Exports['State']
 type EdgeStub = Cloudflare.Exports['Edge']
+type ObjectsStub = Cloudflare.Exports['Objects']
 
 /** The state role, as edges reach it. A call fails at once while its process restarts: see `askState`. */
 export function stateRole(env: CommonEnv, exports: Cloudflare.Exports): StateStub {
@@ -70,6 +72,21 @@ export function edgeRoles(env: CommonEnv, exports: Cloudflare.Exports): EdgeStub
   const bound: EdgeStub[] = []
   for (let edge = edgeAt(env, 0); edge; edge = edgeAt(env, bound.length)) bound.push(edge)
   return bound.length > 0 ? bound : [exports.Edge]
+}
+
+/** The objects role, as edges, state and itself reach it. A call isn't repeated: what it did before it was lost nobody knows. */
+export function objectsRole(env: CommonEnv, exports: Cloudflare.Exports): ObjectsStub {
+  return ((env as EdgeEnv).OBJECTS as ObjectsStub | undefined) ?? exports.Objects
+}
+
+/** Every process of this machine that follows the registry, as the state role reaches it. */
+export function followers(
+  env: CommonEnv,
+  exports: Cloudflare.Exports,
+): { apply(changes: AccountChanges): Promise<void> }[] {
+  const edges = edgeRoles(env, exports)
+  // In one process they have one memory.
+  return (env as StateEnv).OBJECTS ? [...edges, objectsRole(env, exports)] : edges
 }
 
 function edgeAt(env: CommonEnv, index: number): EdgeStub | undefined {

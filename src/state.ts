@@ -48,6 +48,8 @@ export class State extends WorkerEntrypoint<StateEnv> {
       exports: manifest.exports,
       bindings: await openBindings(manifest.bindings, this.env.MASTER_KEY),
       kvPrefixes: record.kvPrefixes,
+      resources: record.resources,
+      reads: manifest.reads,
     }
   }
 

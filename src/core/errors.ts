@@ -276,6 +276,20 @@ export const ERRORS = {
     },
   ),
   ERR_BINDING_TAKEN: entry(400, 'caller', 'Choose another name.', { cloudflareCode: 10053 }),
+  ERR_RESOURCE_TAKEN: entry(400, 'caller', 'Choose another name, or delete the one there is.'),
+  ERR_D1_NOT_FOUND: entry(404, 'caller', 'List the databases: `wrangler d1 list`.', { cloudflareCode: 7404 }),
+  ERR_R2_BUCKET_NOT_FOUND: entry(404, 'caller', 'List the buckets: `wrangler r2 bucket list`.', {
+    cloudflareCode: 10006,
+  }),
+  ERR_QUEUE_NOT_FOUND: entry(404, 'caller', 'List the queues: `wrangler queues list`.', {
+    cloudflareCode: 11000,
+  }),
+  ERR_OBJECT_CLASS_NOT_FOUND: entry(
+    400,
+    'caller',
+    'Export the class, and name it in `migrations` of the project that exports it.',
+    { cloudflareCode: 10061 },
+  ),
   ERR_SECRET_UNDEPLOYED: entry(
     400,
     'caller',

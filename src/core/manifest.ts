@@ -62,6 +62,40 @@ export interface RateLimitBinding {
   readonly namespace_id: string
   readonly simple: { readonly limit: number; readonly period: 10 | 60 }
 }
+export interface D1Binding {
+  readonly type: 'd1'
+  readonly name: string
+  /** The database's id. */
+  readonly id: string
+}
+export interface R2Binding {
+  readonly type: 'r2_bucket'
+  readonly name: string
+  readonly bucket_name: string
+}
+export interface QueueBinding {
+  readonly type: 'queue'
+  readonly name: string
+  readonly queue_name: string
+  /** Seconds before a message that names no delay of its own can be delivered. */
+  readonly delivery_delay?: number
+}
+export interface DurableObjectBinding {
+  readonly type: 'durable_object_namespace'
+  readonly name: string
+  readonly class_name: string
+  /** The script that exports the class; absent = this one. */
+  readonly script_name?: string
+}
+export interface AnalyticsBinding {
+  readonly type: 'analytics_engine'
+  readonly name: string
+  readonly dataset: string
+}
+export interface AssetsBinding {
+  readonly type: 'assets'
+  readonly name: string
+}
 interface PartOf<T extends string> {
   readonly type: T
   readonly name: string
@@ -78,6 +112,12 @@ type CommonBinding =
   | ServiceBinding
   | VersionMetadataBinding
   | RateLimitBinding
+  | D1Binding
+  | R2Binding
+  | QueueBinding
+  | DurableObjectBinding
+  | AnalyticsBinding
+  | AssetsBinding
   | PartBinding
 /** A binding as the registry keeps it. */
 export type StoredBinding = CommonBinding | SecretBinding
@@ -100,6 +140,8 @@ export interface Reads {
   readonly cf: boolean
   /** The code mentions a header that Cloudflare sets (`cf-connecting-ip`, `cf-ray`, `x-real-ip`, …). */
   readonly clientHeaders: boolean
+  /** The code mentions `caches`: it gets a Cache API. Absent in versions from before there was one. */
+  readonly caches?: boolean
 }
 
 /** The code of a version and how to run it: everything but the bindings. */
@@ -132,4 +174,7 @@ export interface LoadableVersion extends Program {
   readonly exports: readonly ExportRef[]
   /** For each KV binding's namespace id: the 8-byte prefix of its keys in the store. */
   readonly kvPrefixes: Readonly<Record<string, string>>
+  /** What its bindings name, as `<binding type>/<name>`, and the id of the object behind each. */
+  readonly resources: Readonly<Record<string, string>>
+  readonly reads: Reads
 }

@@ -2,7 +2,7 @@
 export interface ProcessStatus {
   readonly name: string
   /** `all`: every role in one process. */
-  readonly role: 'state' | 'edge' | 'all'
+  readonly role: 'state' | 'objects' | 'edge' | 'all'
   readonly state: 'starting' | 'ready' | 'late' | 'draining' | 'waiting'
   readonly pid: number | null
   /** ISO 8601; `null` while it doesn't run. */

@@ -2,9 +2,10 @@ import { DurableObject } from 'cloudflare:workers'
 import { createApiKeySecret } from '../core/api-key-text.ts'
 import type { PurgeTarget } from '../core/gateway.ts'
 import type { SecretBinding } from '../core/manifest.ts'
+import type { ResourceKind } from '../core/resources.ts'
 import type { AccountChanges, EdgeVersion } from '../core/routing.ts'
 import type { StateEnv } from '../env.ts'
-import { edgeRoles } from '../roles.ts'
+import { followers } from '../roles.ts'
 import {
   type ApiKeyChange,
   type ApiKeyPage,
@@ -64,6 +65,14 @@ import {
   type VersionContent,
 } from './new-version.ts'
 import { insertPurges } from './purges.ts'
+import {
+  deleteResource,
+  findResource,
+  insertResource,
+  listResources,
+  type ResourceRecord,
+  renameResource,
+} from './resources.ts'
 import {
   deleteDomain,
   deleteRoute,
@@ -362,6 +371,32 @@ export class Account extends DurableObject<StateEnv> {
     return deleteKvNamespace(this.#sql, id)
   }
 
+  // Databases, buckets and queues: names only. What they hold is with the objects of their `object` ids.
+
+  /** @throws ERR_RESOURCE_TAKEN */
+  createResource(resource: ResourceRecord): ResourceRecord {
+    return insertResource(this.#sql, resource)
+  }
+
+  listResources(kind: ResourceKind): ResourceRecord[] {
+    return listResources(this.#sql, kind)
+  }
+
+  /** By id or name. */
+  findResource(kind: ResourceKind, idOrName: string): ResourceRecord | undefined {
+    return findResource(this.#sql, kind, idOrName)
+  }
+
+  /** @throws ERR_D1_NOT_FOUND, ERR_R2_BUCKET_NOT_FOUND, ERR_QUEUE_NOT_FOUND, ERR_RESOURCE_TAKEN */
+  renameResource(kind: ResourceKind, id: string, name: string): ResourceRecord {
+    return renameResource(this.#sql, kind, id, name)
+  }
+
+  /** @throws ERR_D1_NOT_FOUND, ERR_R2_BUCKET_NOT_FOUND, ERR_QUEUE_NOT_FOUND */
+  deleteResource(kind: ResourceKind, idOrName: string): ResourceRecord {
+    return deleteResource(this.#sql, kind, idOrName)
+  }
+
   // API keys
 
   /** The key's text is in this answer and nowhere else. @throws ERR_API_KEY_LIMIT */
@@ -524,7 +559,7 @@ export class Account extends DurableObject<StateEnv> {
     const giveUp = new Promise<void>(resolve => setTimeout(resolve, PUSH_TIMEOUT_MS))
     const pushes = this.#sent.then(async () => {
       const changes = await reading
-      return edgeRoles(this.env, this.ctx.exports).map(edge => edge.apply(changes))
+      return followers(this.env, this.ctx.exports).map(follower => follower.apply(changes))
     })
     this.#sent = pushes.catch(() => {})
     reading.catch(() => {})

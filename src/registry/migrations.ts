@@ -4,6 +4,7 @@ import { GATEWAY_SCHEMA } from './gateway.ts'
 import { KV_NAMESPACES_SCHEMA } from './kv-namespaces.ts'
 import { META_SCHEMA } from './meta.ts'
 import { PURGES_SCHEMA } from './purges.ts'
+import { RESOURCES_SCHEMA } from './resources.ts'
 import { ROUTES_SCHEMA } from './routes.ts'
 import type { Migration } from './schema.ts'
 import { SCRIPTS_SCHEMA } from './scripts.ts'
@@ -22,4 +23,5 @@ export const ACCOUNT_MIGRATIONS: readonly Migration[] = [
   ].join(';'),
   STRIKES_SCHEMA,
   [GATEWAY_SCHEMA, API_KEYS_SCHEMA, PURGES_SCHEMA].join(';'),
+  [RESOURCES_SCHEMA].join(';'),
 ]

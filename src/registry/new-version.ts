@@ -3,6 +3,7 @@ import type { Manifest, StoredBinding } from '../core/manifest.ts'
 import { currentDeployment } from './deployments.ts'
 import { scriptNotFound } from './failures.ts'
 import { resolveKvPrefixes } from './kv-namespaces.ts'
+import { resolveResources } from './resources.ts'
 import type { ScriptSettings } from './scripts.ts'
 import { applySecrets, type SecretEdits } from './secret-changes.ts'
 import { checkServices } from './services.ts'
@@ -32,7 +33,7 @@ export interface SecretChange {
 }
 
 /** What a version will hold, beside who made it and how. */
-export type VersionContent = Pick<VersionRecord, 'manifest' | 'kvPrefixes'>
+export type VersionContent = Pick<VersionRecord, 'manifest' | 'kvPrefixes' | 'resources'>
 
 /**
  * The content of an uploaded version: its own bindings, and those it keeps of the previous version.
@@ -49,7 +50,11 @@ export function planUpload(
   const bindings = mergeBindings(before, upload.bindings, upload.keepTypes)
   const manifest = { ...upload.manifest, bindings }
   checkServices(sql, script, manifest)
-  return { manifest, kvPrefixes: resolveKvPrefixes(sql, bindings) }
+  return {
+    manifest,
+    kvPrefixes: resolveKvPrefixes(sql, bindings),
+    resources: resolveResources(sql, script, bindings),
+  }
 }
 
 /**
@@ -68,7 +73,8 @@ export function planSecrets(
   const isLive = live.some(share => share.version_id === previous.id && share.percentage === 100)
   if (change.deploy && live.length > 0 && !isLive) throw secretUndeployed()
   const bindings = applySecrets(previous.manifest.bindings, change.secrets)
-  return { manifest: { ...previous.manifest, bindings }, kvPrefixes: previous.kvPrefixes }
+  const { kvPrefixes, resources } = previous
+  return { manifest: { ...previous.manifest, bindings }, kvPrefixes, resources }
 }
 
 /** wrangler knows it by its code, and explains. */

@@ -25,6 +25,8 @@ export interface VersionRecord {
   readonly isolate: string
   /** The 8-byte key prefix of each KV namespace it binds, by namespace id. */
   readonly kvPrefixes: Readonly<Record<string, string>>
+  /** The id of the object behind each resource it binds, by `resourceKey`. */
+  readonly resources: Readonly<Record<string, string>>
 }
 
 export const VERSIONS_SCHEMA = `
@@ -75,6 +77,7 @@ export function isolateDigest(
     manifest: Manifest
     annotations: VersionRecord['annotations']
     kvPrefixes: VersionRecord['kvPrefixes']
+    resources: VersionRecord['resources']
   },
 ): Promise<string> {
   const { manifest } = version
@@ -95,6 +98,8 @@ export function isolateDigest(
       version.kvPrefixes,
       showsVersion && [version.id, version.annotations],
       ...(manifest.turnMs === undefined ? [] : [manifest.turnMs]),
+      // Left out where there is none, so that what was deployed before there were any keeps its digest.
+      ...(Object.keys(version.resources).length > 0 ? [version.resources] : []),
     ]),
   )
 }
@@ -111,7 +116,7 @@ export function insertVersion(
     )
     .one()
   sql.exec(
-    'INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     version.id,
     version.script,
     next,
@@ -122,6 +127,7 @@ export function insertVersion(
     JSON.stringify(version.manifest),
     version.isolate,
     JSON.stringify(version.kvPrefixes),
+    JSON.stringify(version.resources),
   )
   for (const { digest, sizeBytes } of version.manifest.modules) {
     sql.exec('INSERT OR IGNORE INTO modules VALUES (?, ?)', digest, sizeBytes)
@@ -193,6 +199,7 @@ function select(sql: SqlStorage, where: string, ...values: (string | number)[]):
           annotations: JSON.parse(String(row.annotations)),
           manifest: JSON.parse(String(row.manifest)),
           kvPrefixes: JSON.parse(String(row.kv_prefixes)),
+          resources: JSON.parse(String(row.resources)),
         }) as unknown as VersionRecord,
     )
 }

@@ -11,6 +11,7 @@ const SCOPE: BindScope = {
   versionTag: 'tag-1',
   createdOn: '2026-11-01T00:00:00.000000Z',
   kvPrefixes: {},
+  resources: {},
   // No kind in this file makes a stub.
   exports: {} as BindScope['exports'],
 }

@@ -51,19 +51,22 @@ test('describeProcesses() describes state, the edges, and one more for a replace
   const processes = describeProcesses({ ...INPUT, edges: 2 })
   expect(processes.map(({ name, role }) => [name, role])).toEqual([
     ['state', 'state'],
+    ['objects-0', 'objects'],
     ['edge-0', 'edge'],
     ['edge-1', 'edge'],
     ['edge-2', 'edge'],
   ])
-  for (const { config } of processes.slice(0, 2)) expect(toCapnpText(config)).toMatchSnapshot()
+  for (const { config } of processes.slice(0, 3)) expect(toCapnpText(config)).toMatchSnapshot()
 })
 
-test('describeProcesses() gives the state process no loader and no way out, and edges no secret and no storage', () => {
-  const [state = '', edge = ''] = describeProcesses({ ...INPUT, edges: 1 }).map(({ config }) =>
+test('describeProcesses() gives the state process no loader and no way out, and those that run functions no secret', () => {
+  const [state = '', objects = '', edge = ''] = describeProcesses({ ...INPUT, edges: 1 }).map(({ config }) =>
     toCapnpText(config),
   )
   expect(state).not.toMatch(/workerLoader|INTERNET|allow = \["public"/)
-  expect(edge).not.toMatch(/MASTER_KEY|ADMIN_TOKEN|localDisk|disk =|durableObject/)
+  expect(objects).not.toMatch(/MASTER_KEY|ADMIN_TOKEN/)
+  expect(edge).not.toMatch(/MASTER_KEY|ADMIN_TOKEN|localDisk|durableObject/)
+  expect(edge.match(/disk = \(path = "[^"]+"/g)).toEqual(['disk = (path = "/data/blobs"'])
 })
 
 test('describeProcesses() binds a way to private addresses for functions only when the operator allows it', () => {

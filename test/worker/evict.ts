@@ -38,6 +38,8 @@ export class State extends WorkerEntrypoint {
       exports: [{ name: 'default', kind: 'handlers', handlers: ['fetch'] }],
       bindings,
       kvPrefixes: {},
+      resources: {},
+      reads: { cf: false, clientHeaders: false },
     }
   }
 }

@@ -136,5 +136,6 @@ function scopeOf(script: string, ctx: ExecutionContext): BindScope {
     createdOn: '2026-11-01T00:00:00.000000Z',
     exports: ctx.exports,
     kvPrefixes: {},
+    resources: {},
   }
 }

@@ -3,8 +3,11 @@ import { type ParsedBinding, parseBindings } from '../../../bindings/index.ts'
 import { checkHandlers, type ProbeResult } from '../../../runtime/probe.ts'
 import { readsOf } from '../../../runtime/reads.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
+import { createHexId } from '../../../src/core/ids.ts'
 import type { ExportRef, StoredBinding } from '../../../src/core/manifest.ts'
+import { type ResourceRef, resourceOf } from '../../../src/core/resources.ts'
 import type { Account } from '../../../src/registry/account.ts'
+import type { ResourceRecord } from '../../../src/registry/resources.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import { openBindings, sealSecret } from '../../../src/registry/secrets.ts'
 import { directory } from '../../../src/registry/stubs.ts'
@@ -38,6 +41,7 @@ export async function uploadVersion(
   await storeModules(c, form.modules)
   const started = await startCode(c, script, metadata, bindings, previous, adoptions)
   for (const namespace of adoptions) await registry.createKvNamespace(namespace)
+  await adoptResources(c, script, parsed)
   return registry.addVersion(script, {
     manifest: {
       ...metadata.program,
@@ -124,6 +128,38 @@ async function planAdoptions(
     })
   }
   return [...plans.values()]
+}
+
+/** The same for databases and buckets; wrangler asks for queues itself, before it uploads. */
+async function adoptResources(
+  c: Context<Api>,
+  script: string,
+  bindings: readonly ParsedBinding[],
+): Promise<void> {
+  if (c.env.SKERRY_ADOPT === '0') return
+  const { registry } = c.var.account
+  for (const binding of bindings) {
+    if (binding.type === 'inherit') continue
+    const wanted = resourceOf(binding)
+    if (!wanted || (await registry.findResource(wanted.kind, wanted.ref))) continue
+    await registry.createResource({
+      ...toAdopted(wanted, `${script}-${binding.name}`.toLowerCase().replaceAll('_', '-')),
+      object: createHexId(),
+      created_on: timestamp(Date.now()),
+    })
+  }
+}
+
+/** Bindings name databases by id, and everything else by name. */
+function toAdopted({ kind, ref }: ResourceRef, title: string): Pick<ResourceRecord, 'kind' | 'id' | 'name'> {
+  switch (kind) {
+    case 'd1':
+      return { kind, id: ref, name: `${title}-${ref.slice(0, 8)}` }
+    case 'queue':
+      return { kind, id: createHexId(), name: ref }
+    case 'r2_bucket':
+      return { kind, id: ref, name: ref }
+  }
 }
 
 function sealSecrets(

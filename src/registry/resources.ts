@@ -1,0 +1,129 @@
+import { type ErrorCode, SkerryError } from '../core/errors.ts'
+import type { StoredBinding } from '../core/manifest.ts'
+import { type ResourceKind, resourceKey, resourceOf } from '../core/resources.ts'
+
+/** A database, bucket or queue of the account. */
+export interface ResourceRecord {
+  readonly kind: ResourceKind
+  /** As Cloudflare's API names it: a database's UUID, a bucket's name, 32 hex digits for a queue. */
+  readonly id: string
+  /** As people name it; unique among the kind. A bucket's is its id. */
+  readonly name: string
+  /** 32 hex digits: of the object that has the content. Never given twice. */
+  readonly object: string
+  /** ISO 8601, UTC, microseconds. */
+  readonly created_on: string
+}
+
+export const RESOURCES_SCHEMA = `
+  CREATE TABLE resources (
+    kind TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, object TEXT NOT NULL UNIQUE,
+    created_on TEXT NOT NULL, PRIMARY KEY (kind, id), UNIQUE (kind, name)
+  );
+  ALTER TABLE versions ADD COLUMN resources TEXT NOT NULL DEFAULT '{}'`
+
+/** Adds a resource. @throws ERR_RESOURCE_TAKEN if its id or name is in use */
+export function insertResource(sql: SqlStorage, resource: ResourceRecord): ResourceRecord {
+  const { kind, id, name, object, created_on } = resource
+  requireFree(sql, kind, id)
+  requireFree(sql, kind, name)
+  sql.exec('INSERT INTO resources VALUES (?, ?, ?, ?, ?)', kind, id, name, object, created_on)
+  return resource
+}
+
+/** All of a kind, oldest first. */
+export function listResources(sql: SqlStorage, kind: ResourceKind): ResourceRecord[] {
+  return sql.exec<Row>('SELECT * FROM resources WHERE kind = ? ORDER BY created_on, id', kind).toArray()
+}
+
+/** A resource by its id or its name; an id comes first. */
+export function findResource(
+  sql: SqlStorage,
+  kind: ResourceKind,
+  idOrName: string,
+): ResourceRecord | undefined {
+  return sql
+    .exec<Row>(
+      'SELECT * FROM resources WHERE kind = ? AND (id = ? OR name = ?) ORDER BY id = ? DESC LIMIT 1',
+      kind,
+      idOrName,
+      idOrName,
+      idOrName,
+    )
+    .toArray()[0]
+}
+
+/** Gives a resource another name. @throws as `requireResource`, ERR_RESOURCE_TAKEN */
+export function renameResource(
+  sql: SqlStorage,
+  kind: ResourceKind,
+  id: string,
+  name: string,
+): ResourceRecord {
+  const resource = requireResource(sql, kind, id)
+  if (resource.name === name) return resource
+  requireFree(sql, kind, name)
+  sql.exec('UPDATE resources SET name = ? WHERE kind = ? AND id = ?', name, kind, resource.id)
+  return { ...resource, name }
+}
+
+/** Forgets a resource; its content is the caller's to delete. @throws as `requireResource` */
+export function deleteResource(sql: SqlStorage, kind: ResourceKind, idOrName: string): ResourceRecord {
+  const resource = requireResource(sql, kind, idOrName)
+  sql.exec('DELETE FROM resources WHERE kind = ? AND id = ?', kind, resource.id)
+  return resource
+}
+
+/**
+ * The object behind each database, bucket and queue that bindings name, by `resourceKey`.
+ *
+ * @throws ERR_D1_NOT_FOUND, ERR_R2_BUCKET_NOT_FOUND, ERR_QUEUE_NOT_FOUND
+ */
+export function resolveResources(
+  sql: SqlStorage,
+  script: string,
+  bindings: readonly StoredBinding[],
+): Record<string, string> {
+  const resources: Record<string, string> = {}
+  for (const binding of bindings) {
+    const wanted = resourceOf(binding)
+    const key = resourceKey(binding, script)
+    if (!wanted || !key) continue
+    const found = findResource(sql, wanted.kind, wanted.ref)
+    if (!found) throw missing(wanted.kind, wanted.ref, binding.name)
+    resources[key] = found.object
+  }
+  return resources
+}
+
+type Row = {
+  kind: ResourceKind
+  id: string
+  name: string
+  object: string
+  created_on: string
+}
+
+const WORDS: Readonly<Record<ResourceKind, { word: string; code: ErrorCode }>> = {
+  d1: { word: 'D1 database', code: 'ERR_D1_NOT_FOUND' },
+  r2_bucket: { word: 'R2 bucket', code: 'ERR_R2_BUCKET_NOT_FOUND' },
+  queue: { word: 'Queue', code: 'ERR_QUEUE_NOT_FOUND' },
+}
+
+function missing(kind: ResourceKind, id: string, binding: string): SkerryError {
+  const { word, code } = WORDS[kind]
+  return new SkerryError(code, `${word} '${id}' of the binding '${binding}' was not found in this account.`)
+}
+
+/** A resource by its id or name. @throws ERR_D1_NOT_FOUND, ERR_R2_BUCKET_NOT_FOUND, ERR_QUEUE_NOT_FOUND */
+export function requireResource(sql: SqlStorage, kind: ResourceKind, idOrName: string): ResourceRecord {
+  const found = findResource(sql, kind, idOrName)
+  if (found) return found
+  const { word, code } = WORDS[kind]
+  throw new SkerryError(code, `${word} '${idOrName}' was not found in this account.`)
+}
+
+function requireFree(sql: SqlStorage, kind: ResourceKind, idOrName: string): void {
+  if (!findResource(sql, kind, idOrName)) return
+  throw new SkerryError('ERR_RESOURCE_TAKEN', `The account has a ${WORDS[kind].word} '${idOrName}' already.`)
+}

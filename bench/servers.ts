@@ -76,7 +76,7 @@ export async function startPlatform(dataDir: string, processes?: number): Promis
   const running = readPids(runDir)
   // All that belongs to it: what state and supervisor take is part of what it costs.
   for (const pid of [child.pid ?? 0, ...Object.values(running)]) pinServer(pid)
-  const edges = Object.entries(running).filter(([name]) => name !== 'state')
+  const edges = Object.entries(running).filter(([name]) => name.startsWith('edge'))
   return {
     port,
     pids: edges.map(([, pid]) => pid),

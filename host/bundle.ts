@@ -20,8 +20,6 @@ export async function bundleWorker(entryPoint: string, outfile: string): Promise
     conditions: ['workerd', 'worker', 'import'],
     external: ['cloudflare:*', 'node:*'],
     loader: { '.prelude.js': 'text' },
-    // RPC and Durable Objects find classes by name.
-    keepNames: true,
     logLevel: 'silent',
   }).catch(error => {
     throw new Failure(`Cannot bundle ${entryPoint}: ${String(error)}`, 1, { cause: error })

@@ -46,8 +46,10 @@ export function findRoute(host: string, path: string, request: Request): FoundRo
  * Where a preflight leads: to the route of the request that it asks for, if that route's policies answer preflights.
  * By its own method it would find none, or one that knows nothing of it.
  */
-function matchPreflight(host: string, path: string, { method: own, headers, url }: Request) {
-  const method = own === 'OPTIONS' ? headers.get('access-control-request-method') : null
+function matchPreflight(host: string, path: string, request: Request) {
+  if (request.method !== 'OPTIONS') return undefined
+  const { headers, url } = request
+  const method = headers.get('access-control-request-method')
   if (method === null || !headers.has('origin')) return undefined
   const match = gatewayTable.match(host, path, { method, headers, url })
   return match?.value.policies.some(({ type }) => type === 'cors') ? match : undefined

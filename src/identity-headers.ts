@@ -15,13 +15,9 @@ export function addIdentityHeaders(
 ): void | Promise<void> {
   const { identity } = exchange
   if (!identity) return
-  exchange.requestHeaders.set('skerry-subject', toHeaderValue(identity.subject))
-  const { scopes, roles } = identity
-  if (scopes.length > 0) exchange.requestHeaders.set('skerry-scopes', toHeaderValue(scopes.join(' ')))
-  if (roles.length > 0) exchange.requestHeaders.set('skerry-roles', toHeaderValue(roles.join(' ')))
   const held = proofs.get(identity)
   if (held && held.audience === exchange.route && held.secret === secret && held.renewAtMs > exchange.nowMs) {
-    exchange.requestHeaders.set('skerry-identity', held.proof)
+    for (const [name, value] of held.headers) exchange.requestHeaders.set(name, value)
     return
   }
   return sign(exchange, identity, secret, ttlSeconds)
@@ -43,13 +39,19 @@ async function sign(
     .setIssuedAt(nowSeconds)
     .setExpirationTime(nowSeconds + ttlSeconds)
     .sign(new TextEncoder().encode(secret))
-  exchange.requestHeaders.set('skerry-identity', proof)
+  const headers: [string, string][] = [
+    ['skerry-subject', toHeaderValue(subject)],
+    ['skerry-identity', proof],
+  ]
+  if (scopes.length > 0) headers.push(['skerry-scopes', toHeaderValue(scopes.join(' '))])
+  if (roles.length > 0) headers.push(['skerry-roles', toHeaderValue(roles.join(' '))])
+  for (const [name, value] of headers) exchange.requestHeaders.set(name, value)
   const renewAtMs = exchange.nowMs + ttlSeconds * 500
-  proofs.set(identity, { proof, audience: exchange.route, secret, renewAtMs })
+  proofs.set(identity, { headers, audience: exchange.route, secret, renewAtMs })
 }
 
 interface Proof {
-  readonly proof: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
   readonly audience: string
   readonly secret: string
   readonly renewAtMs: number

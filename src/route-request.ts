@@ -90,7 +90,8 @@ async function callTarget(call: RouteCall, exchange: Exchange): Promise<Response
   const startedAtMs = Date.now()
   if (route.identity_headers) {
     const { secret, ttl } = route.identity_headers
-    await addIdentityHeaders(exchange, secret, ttl)
+    const signing = addIdentityHeaders(exchange, secret, ttl)
+    if (signing) await signing
   }
   if (answer) {
     const limited = limitBody(exchange.request)

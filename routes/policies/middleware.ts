@@ -91,8 +91,9 @@ export function toMiddleware<Options, Input>(
           ? asked => target(asked.takeRequest(), { identity: asked.identity, version: asked.version })
           : asked => handlers.ask(asked),
       )
-      // Hono puts in headers that other middleware has set in advance, as it does for any answer.
-      if (!handlers.wereAsked) return answer
+      // Hono puts in headers that other middleware has set in advance, as it does for any answer; those of a stored
+      // 304 are shared by all who get it.
+      if (!handlers.wereAsked) return answer.status === 304 ? new Response(null, answer) : answer
       // But those of the handlers' response are in this answer, unless the policy took them out.
       if (answer !== c.res) replaceResponse(c, answer)
       return undefined

@@ -26,7 +26,13 @@ export function respondStored(entry: Entry, giving: Giving): Response {
       if (part) return part
     }
   }
-  return new Response(method === 'HEAD' ? null : entry.body, initOf(entry, headersOf(entry, giving)))
+  return new Response(method === 'HEAD' ? null : entry.body, beginningOf(entry, giving))
+}
+
+function beginningOf(entry: Entry, giving: Giving): Response | ResponseInit {
+  const { nowMs, status } = giving
+  if (status === undefined || status === 'hit') return entry.templateAt(nowMs, status === 'hit')
+  return entry.initWith(headersOf(entry, giving))
 }
 
 function headersOf(entry: Entry, { nowMs, status }: Giving): Headers {
@@ -38,11 +44,8 @@ function headersOf(entry: Entry, { nowMs, status }: Giving): Headers {
 
 function respondNotModified(entry: Entry, giving: Giving): Response {
   const { status, nowMs } = giving
-  const headers =
-    status === undefined || status === 'hit'
-      ? entry.unchangedHeadersAt(nowMs, status === 'hit')
-      : withoutBodyFields(headersOf(entry, giving))
-  return new Response(null, { status: 304, headers })
+  if (status === undefined || status === 'hit') return entry.unchangedAt(nowMs, status === 'hit')
+  return new Response(null, { status: 304, headers: withoutBodyFields(headersOf(entry, giving)) })
 }
 
 function respondPart(entry: Entry, text: string, giving: Giving): Response | undefined {
@@ -59,16 +62,10 @@ function respondPart(entry: Entry, text: string, giving: Giving): Response | und
   headers.set('content-length', String(range.end - range.start + 1))
   const part = body.subarray(range.start, range.end + 1)
   return new Response(part as Uint8Array<ArrayBuffer>, {
-    ...initOf(entry, headers),
+    ...entry.initWith(headers),
     status: 206,
     statusText: '',
   })
-}
-
-/** Bodies are kept as they are on the wire, so a coding must not be put on them once more. */
-function initOf({ init, isCoded }: Entry, headers: Headers): ResponseInit {
-  const { status, statusText } = init
-  return isCoded ? { status, statusText, headers, encodeBody: 'manual' } : { status, statusText, headers }
 }
 
 const EMPTY = new Uint8Array(0)

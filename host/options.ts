@@ -21,7 +21,7 @@ export interface HostOptions {
   readonly adminToken: string | undefined
   /** SKERRY_ADOPT: resources that an upload names are created if they don't exist. Default true. */
   readonly adopt: boolean
-  /** SKERRY_PROCESSES: 1 = every role in one process; more = one for state, the others edges. Default: cores + 1. */
+  /** SKERRY_PROCESSES: 1 = every role in one process; more = one for state, the others edges, and one for users' objects besides. Default: cores + 1. */
   readonly processes: number
   /** SKERRY_LOG: `text`, or `json` for one JSON object a line. Default text. */
   readonly log: LogFormat

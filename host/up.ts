@@ -63,7 +63,7 @@ export async function runUp(options: HostOptions, installation = INSTALLATION): 
   await bundle()
   const socketDir = openSocketDir(runDir, cleanup)
   const edges = options.processes - 1
-  const memory = resolveMemoryLimits(readTotalMemory(), Math.max(1, edges))
+  const memory = resolveMemoryLimits(readTotalMemory(), edges + 1)
   const processes = describeProcesses({
     ...options,
     socketDir,

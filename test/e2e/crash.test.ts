@@ -12,8 +12,8 @@ test(`after ${KILLS} kills of the platform's processes under load, nothing ackno
   console.log(`crash seed ${seed} (SKERRY_CRASH_SEED=${seed} repeats it): ${JSON.stringify(report, null, 2)}`)
   expect(report.violations, `seed ${seed}\n${lines.join('\n')}`).toEqual([])
   expect(report.late.length, report.late.join('\n')).toBeLessThanOrEqual(KILLS / 10)
-  const { state, edge, edges, supervisor } = report.kills
-  expect(state + edge + edges + supervisor).toBe(KILLS)
+  const { state, objects, edge, edges, supervisor } = report.kills
+  expect(state + objects + edge + edges + supervisor).toBe(KILLS)
   // It was under load, or the kills proved nothing.
   expect(report.answered).toBeGreaterThan(100 * KILLS)
   const { deploys, newScripts, kvPuts, functionPuts, secrets } = report.acknowledged

@@ -81,10 +81,10 @@ function codeOf(text: string): string {
 }
 
 describe('the processes', () => {
-  test('are one for state and two edges, each of its own', () => {
+  test('are one for state, one for objects and two edges, each of its own', () => {
     const pids = platform.processes()
-    expect(Object.keys(pids).sort()).toEqual(['edge-0', 'edge-1', 'state'])
-    expect(new Set(Object.values(pids)).size).toBe(3)
+    expect(Object.keys(pids).sort()).toEqual(['edge-0', 'edge-1', 'objects-0', 'state'])
+    expect(new Set(Object.values(pids)).size).toBe(4)
   })
 })
 

@@ -123,10 +123,10 @@ async function readyPids(): Promise<Set<number>> {
   let processes: readonly ProcessStatus[] = []
   await until(
     () =>
-      `${PROCESSES} processes are ready\n${JSON.stringify(processes, null, 2)}\n${platform.log().slice(-2000)}`,
+      `${PROCESSES} processes and that of objects are ready\n${JSON.stringify(processes, null, 2)}\n${platform.log().slice(-2000)}`,
     async () => {
       ;({ processes } = (await platform.v1<{ processes: ProcessStatus[] }>('GET', '/processes')).body)
-      return processes.length === PROCESSES && processes.every(({ state }) => state === 'ready')
+      return processes.length === PROCESSES + 1 && processes.every(({ state }) => state === 'ready')
     },
   )
   return new Set(processes.flatMap(({ pid }) => pid ?? []))

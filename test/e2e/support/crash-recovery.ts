@@ -26,7 +26,9 @@ export async function measureRecovery(
   const startedAtMs = performance.now()
   const host = `steady-0.localhost:${port}`
   const headers = { authorization: `Bearer ${token}` }
-  const replaced = Object.entries(old).filter(([name]) => victim !== 'state' || name === 'state')
+  const replaced = Object.entries(old).filter(
+    ([name]) => (victim !== 'state' && victim !== 'objects') || name.startsWith(victim),
+  )
   const until = async (
     ask: (caller: Caller) => Promise<boolean>,
     to: ConstructorParameters<typeof Caller>[0],
@@ -53,7 +55,7 @@ export async function measureRecovery(
     until(asksApi, { port }),
     replacedMs,
     ...Object.keys(old)
-      .filter(name => name !== 'state')
+      .filter(name => !/^(state|objects)/.test(name))
       .map(name => until(asksFunction, { socketPath: join(dataDir, 'run', `${name}.front`) })),
   ])
   return { functionMs, apiMs, wholeMs: Math.max(functionMs, apiMs, ...others) }

@@ -13,7 +13,7 @@ import { type RunningPlatform, startPlatform } from './platform.ts'
 import { createRandom, quantile } from './random.ts'
 
 /** What is killed: the process for state, one of the edges, all of them at once, or the supervisor. */
-export type Victim = 'state' | 'edge' | 'edges' | 'supervisor'
+export type Victim = 'state' | 'objects' | 'edge' | 'edges' | 'supervisor'
 
 /** How hard to try. */
 export interface CrashOptions {
@@ -47,7 +47,7 @@ interface Round extends Recovery {
   readonly waitedMs: number
 }
 
-const ANSWER_MS = { state: 1000, edge: 1000, edges: 1000, supervisor: 2000 } as const
+const ANSWER_MS = { state: 1000, objects: 1000, edge: 1000, edges: 1000, supervisor: 2000 } as const
 
 /**
  * Kills processes with SIGKILL at random moments while requests, deploys, KV writes, secrets and a cron stream in;
@@ -62,6 +62,8 @@ export async function crash({
 }: CrashOptions): Promise<CrashReport> {
   const random = createRandom(seed)
   const dataDir = mkdtempSync(join(tmpdir(), 'skerry-crash-'))
+  // Users' objects have one of their own.
+  const expected = processes === 1 ? 1 : processes + 1
   const env = { SKERRY_PROCESSES: String(processes) }
   let platform = await startPlatform('start', { dataDir, env })
   const { port } = platform
@@ -100,7 +102,7 @@ export async function crash({
       await delay(random() * 100)
       await load.pause(running)
       verdicts.judge(when, { victim, fromMs: killedAtMs, toMs: killedAtMs + times.wholeMs })
-      const left = await waitForOrder(platform, dataDir, processes, restarted === 'supervisor' ? old : {})
+      const left = await waitForOrder(platform, dataDir, expected, restarted === 'supervisor' ? old : {})
       if (left) verdicts.blame(when, left)
       await checks.newest(when)
       log(
@@ -130,7 +132,8 @@ export async function crash({
 }
 
 function pick(random: number, processes: number): Victim {
-  if (random < 0.3) return processes === 1 ? 'edges' : 'state'
+  if (random < 0.2) return processes === 1 ? 'edges' : 'state'
+  if (random < 0.3) return processes === 1 ? 'edges' : 'objects'
   if (random < 0.6) return 'edge'
   return random < 0.7 ? 'edges' : 'supervisor'
 }
@@ -140,7 +143,7 @@ function kill(victim: Victim, platform: RunningPlatform, random: number): Victim
   const pids = platform.processes()
   const edges = edgesOf(platform)
   const chosen = edges[Math.floor(random * edges.length)] ?? ''
-  const names = { state: ['state'], edge: [chosen], edges, supervisor: [] }[victim]
+  const names = { state: ['state'], objects: ['objects-0'], edge: [chosen], edges, supervisor: [] }[victim]
   for (const name of names) {
     const pid = pids[name]
     if (pid !== undefined) process.kill(pid, 'SIGKILL')
@@ -151,6 +154,7 @@ function kill(victim: Victim, platform: RunningPlatform, random: number): Victim
 function byVictim<T>(make: (victim: Victim) => T): Record<Victim, T> {
   return {
     state: make('state'),
+    objects: make('objects'),
     edge: make('edge'),
     edges: make('edges'),
     supervisor: make('supervisor'),

@@ -7,7 +7,7 @@ import { type RunningPlatform, readProcesses } from './platform.ts'
 
 /** The processes that answer clients, by name. */
 export function edgesOf({ dataDir }: Pick<Platform, 'dataDir'>): string[] {
-  return Object.keys(readProcesses(dataDir)).filter(name => name !== 'state')
+  return Object.keys(readProcesses(dataDir)).filter(name => !/^(state|objects)/.test(name))
 }
 
 /**

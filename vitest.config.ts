@@ -1,11 +1,20 @@
 import { defineConfig } from 'vitest/config'
 
+/** Code that runs inside users' isolates is text to the platform, as its bundlers have it. */
+const preludeText = {
+  name: 'prelude-text',
+  enforce: 'pre' as const,
+  transform: (code: string, id: string) =>
+    id.endsWith('.prelude.js') ? `export default ${JSON.stringify(code)}` : undefined,
+}
+
 // End-to-end tests run the real wrangler against running platforms: after the others, and two files at a time,
 // because each wrangler wants a core. Hostile functions come last and alone: how long others wait is measured.
 export default defineConfig({
   test: {
     projects: [
       {
+        plugins: [preludeText],
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],

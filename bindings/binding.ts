@@ -14,6 +14,10 @@ export interface BindScope {
   readonly kvPrefixes: Readonly<Record<string, string>>
   /** The id of the object behind each resource that the version's bindings name, by `<binding type>/<name>`. */
   readonly resources: Readonly<Record<string, string>>
+  /** The digest of the document of its static files. */
+  readonly assets?: string
+  /** A binding of the runtime's own D1 client class, for that class. */
+  readonly d1?: unknown
 }
 
 /**

@@ -2,10 +2,16 @@ import { SkerryError } from '../src/core/errors.ts'
 import { LIMITS } from '../src/core/limits.ts'
 import type { Binding, StoredBinding } from '../src/core/manifest.ts'
 import type { InheritBinding } from '../src/registry/versions.ts'
+import { analytics } from './analytics/kind.ts'
+import { assets } from './assets/kind.ts'
 import type { BindingKind, BindScope, Facade } from './binding.ts'
+import { d1 } from './d1/kind.ts'
+import { durableObject } from './durable-object/kind.ts'
 import { describe, invalidBinding } from './fields.ts'
 import { kv } from './kv/kind.ts'
 import { dataBlob, textBlob, wasmModule } from './parts.ts'
+import { queue } from './queue/kind.ts'
+import { r2 } from './r2/kind.ts'
 import { rateLimit } from './rate-limit/kind.ts'
 import { secretText } from './secrets.ts'
 import { service } from './service/kind.ts'
@@ -18,42 +24,48 @@ export const KINDS = {
   json,
   secret_text: secretText,
   kv_namespace: kv,
+  d1,
+  durable_object_namespace: durableObject,
+  analytics_engine: analytics,
+  assets,
   service,
   version_metadata: versionMetadata,
   ratelimit: rateLimit,
+  r2_bucket: r2,
+  queue,
   wasm_module: wasmModule,
   text_blob: textBlob,
   data_blob: dataBlob,
-} as const satisfies { [T in Binding['type']]?: BindingKind<T> }
+} as const satisfies { [T in Binding['type']]: BindingKind<T> }
 
 /** Cloudflare's other kinds: what to do instead. A type in neither table is refused as unknown. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
+  agent_memory: 'Keep what an agent remembers in a Durable Object or D1.',
   ai: 'Call a model provider over HTTP with fetch().',
   ai_search: 'Call a search service over HTTP with fetch().',
-  analytics_engine: 'Write events with console.log() and read them with `wrangler tail`.',
-  assets: 'Serve files from KV, or bundle them as text or data modules.',
+  ai_search_namespace: 'Call a search service over HTTP with fetch().',
+  artifacts: 'Keep files in R2.',
   browser: 'Call a browser service over HTTP with fetch().',
-  d1: 'Keep data in KV, or reach a database over HTTP with fetch().',
   dispatch_namespace: 'Bind the scripts one by one with service bindings.',
-  durable_object_namespace: 'Keep data in KV. Durable Objects are planned.',
   fetcher: 'Use a service binding.',
-  hyperdrive: 'Reach the database over HTTP with fetch().',
+  flagship: 'Keep flags in KV, or call a flag service over HTTP with fetch().',
+  hyperdrive: 'Use D1, or reach the database over HTTP with fetch().',
   images: 'Call an image service over HTTP with fetch().',
-  logfwdr: 'Write logs with console.log() and read them with `wrangler tail`.',
+  logfwdr: 'Write logs with console.log() and take them in a tail consumer.',
   media: 'Call a media service over HTTP with fetch().',
   mtls_certificate: 'Put a proxy that holds the certificate in front of the origin.',
-  pipelines: 'Send the records over HTTP with fetch().',
-  queue: 'Call the consumer through a service binding, inside ctx.waitUntil().',
-  r2_bucket: 'Keep values of up to 25 MiB in KV, or use an S3 client over fetch().',
+  pipelines: 'Send the records to a queue, and write them to R2 in its consumer.',
   secret_key: 'Store the key as a secret and import it with crypto.subtle.importKey().',
   secrets_store_secret: 'Set it as a secret of the script: `wrangler secret put`.',
   send_email: 'Call a mail service over HTTP with fetch().',
   stream: 'Call a media service over HTTP with fetch().',
-  tail_consumer: 'Read logs with `wrangler tail`.',
-  vectorize: 'Call a vector database over HTTP with fetch().',
+  tail_consumer: 'Name the consumer in `tail_consumers`.',
+  vectorize: 'Keep vectors in D1 and compare them there, or call a vector database over HTTP with fetch().',
+  vpc_network: 'Reach the network over HTTP with fetch(); the operator can allow private addresses.',
   vpc_service: 'Reach the service over HTTP with fetch(); the operator can allow private addresses.',
   worker_loader: 'Deploy the code as a script of its own and bind it as a service.',
-  workflow: 'Run the steps in scheduled(), with their state in KV.',
+  workflow:
+    'Run the steps in a Durable Object, with its storage for their state and its alarm for the next one.',
 }
 
 /** A binding as uploaded and checked: secrets are still open, and `inherit` still to be looked up. */

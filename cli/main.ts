@@ -5,13 +5,17 @@ import { accountCommands } from './commands/account.ts'
 import { apiKeyCommands } from './commands/api-key.ts'
 import { cacheCommands } from './commands/cache.ts'
 import { cronCommands } from './commands/cron.ts'
+import { d1Commands } from './commands/d1.ts'
 import { doctor } from './commands/doctor.ts'
 import { explain, traceCommands } from './commands/explain.ts'
 import { gatewayCommands } from './commands/gateway.ts'
 import { gatewaySecretCommands } from './commands/gateway-secret.ts'
 import { dev, env, up } from './commands/host.ts'
 import { limits } from './commands/limits.ts'
+import { objectCommands } from './commands/object.ts'
 import { processCommands } from './commands/process.ts'
+import { queueCommands } from './commands/queue.ts'
+import { r2Commands } from './commands/r2.ts'
 import { scriptCommands } from './commands/script.ts'
 import { tokenCommands } from './commands/token.ts'
 import { alignColumns, createOutput } from './output.ts'
@@ -24,6 +28,9 @@ export const COMMANDS: readonly Command[] = [
   ...processCommands,
   ...scriptCommands,
   ...cronCommands,
+  ...d1Commands,
+  ...objectCommands,
+  ...queueCommands,
   ...gatewayCommands,
   ...gatewaySecretCommands,
   explain,
@@ -32,6 +39,7 @@ export const COMMANDS: readonly Command[] = [
   ...accountCommands,
   ...apiKeyCommands,
   ...cacheCommands,
+  ...r2Commands,
   limits,
   dev,
 ]

@@ -13,7 +13,7 @@ export interface WorkerdConfig {
 /** A named part of the process: exactly one of the kinds. */
 export type ServiceConfig = { readonly name: string } & (
   | { readonly worker: WorkerConfig }
-  | { readonly disk: { readonly path: string; readonly writable: boolean } }
+  | { readonly disk: { readonly path: string; readonly writable: boolean; readonly allowDotfiles?: boolean } }
   | { readonly network: NetworkConfig }
   | { readonly external: { readonly address: string; readonly http: HttpConfig } }
 )
@@ -56,8 +56,16 @@ export type BindingConfig = { readonly name: string } & (
   | { readonly fromEnvironment: string }
   | { readonly service: string }
   | { readonly workerLoader: { readonly id: string } }
+  | { readonly queue: { readonly name: string; readonly props: { readonly json: string } } }
   | { readonly kvNamespace: string | { readonly name: string; readonly props: { readonly json: string } } }
   | { readonly durableObjectNamespace: { readonly className: string } }
+  | { readonly analyticsEngine: string }
+  | {
+      readonly wrapped: {
+        readonly moduleName: string
+        readonly innerBindings: readonly { readonly name: string; readonly service: ServiceDesignator }[]
+      }
+    }
 )
 
 /** What a socket does to requests before the Worker sees them. */

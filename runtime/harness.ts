@@ -1,5 +1,5 @@
 import { HARNESS_ENTRYPOINT } from '../bindings/service/kind.ts'
-import type { ScheduledEvent } from '../src/core/invoker.ts'
+import type { BatchResult, ScheduledEvent } from '../src/core/invoker.ts'
 import type { ExportRef } from '../src/core/manifest.ts'
 import type { EventResult } from '../src/core/outcome.ts'
 import { PRELUDE_DIRECTORY } from './module-names.ts'
@@ -11,13 +11,15 @@ import { PRELUDE_DIRECTORY } from './module-names.ts'
 interface Harness {
   describe(): Promise<unknown>
   evict(): Promise<unknown>
+  runTail(items: readonly unknown[]): Promise<unknown>
   runScheduled(event: ScheduledEvent): Promise<unknown>
+  runQueue(event: unknown): Promise<unknown>
 }
 
 const KINDS: readonly string[] = ['entrypoint', 'durable-object', 'workflow', 'handlers', 'other']
 const MAX_EXPORTS = 10_000
 
-function harnessOf(worker: WorkerStub): Harness {
+function harnessOf(worker: Pick<WorkerStub, 'getEntrypoint'>): Harness {
   return worker.getEntrypoint(HARNESS_ENTRYPOINT) as unknown as Harness
 }
 
@@ -49,6 +51,46 @@ export async function callScheduled(worker: WorkerStub, event: ScheduledEvent): 
     noRetry: noRetry === true,
     ...(typeof error === 'string' && { error: withoutOurFrames(error) }),
   }
+}
+
+/**
+ * Runs `queue()` by RPC, likewise. Bodies are values here: those that the runtime would read natively were read
+ * before.
+ */
+export async function callQueue(
+  worker: WorkerStub,
+  queue: string,
+  messages: readonly { readonly id: string; readonly [field: string]: unknown }[],
+  metadata: unknown,
+): Promise<BatchResult> {
+  const answer = parseAnswer(await harnessOf(worker).runQueue({ queue, messages, metadata }))
+  const { outcome, error, ackAll, retry, each } = (answer ?? {}) as Record<string, unknown>
+  const verdicts = Array.isArray(each) ? each : []
+  const ids = (isWanted: (verdict: unknown) => boolean) =>
+    messages.flatMap(({ id }, i) => (isWanted(verdicts[i]) ? [{ id, verdict: verdicts[i] }] : []))
+  return {
+    outcome: outcome === 'ok' ? 'ok' : 'exception',
+    ackAll: ackAll === true,
+    retryBatch: { retry: typeof retry === 'number', ...toDelay(retry) },
+    explicitAcks: ids(verdict => verdict === 'ack').map(({ id }) => id),
+    retryMessages: ids(verdict => typeof verdict === 'number').map(({ id, verdict }) => ({
+      msgId: id,
+      ...toDelay(verdict),
+    })),
+    ...(typeof error === 'string' && { error: withoutOurFrames(error) }),
+  }
+}
+
+function toDelay(seconds: unknown): { delaySeconds?: number } {
+  return typeof seconds === 'number' && seconds >= 0 ? { delaySeconds: seconds } : {}
+}
+
+/** Runs `tail()` on traces of another script; rejects as it does. */
+export async function callTail(
+  worker: Pick<WorkerStub, 'getEntrypoint'>,
+  items: readonly unknown[],
+): Promise<void> {
+  await harnessOf(worker).runTail(items)
 }
 
 function parseAnswer(answer: unknown): unknown {

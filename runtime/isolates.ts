@@ -1,5 +1,5 @@
 import { toIsolateId } from '../src/core/isolate-id.ts'
-import type { EdgeVersion, ScriptTarget } from '../src/core/routing.ts'
+import { type EdgeVersion, isTailed, type ScriptTarget } from '../src/core/routing.ts'
 
 /** One isolate of an edge, from its version's first use until it is given up. */
 export interface Isolate {
@@ -11,7 +11,7 @@ export interface Isolate {
   /** `isolate` and `turnMs` of its version. */
   readonly digest: string
   readonly turnMs: number
-  /** The reader of the script's live logs is attached. */
+  /** It reports what it does to whoever reads the script's logs. */
   readonly isTailing: boolean
   /** When it was last asked for: milliseconds since the epoch. */
   usedAtMs: number
@@ -149,10 +149,12 @@ export const SUPERSEDED_MS = 10_000
 /** Whether requests don't lead to it any more: another version was deployed, a reader of logs came or went. */
 function isSuperseded(isolate: Isolate, nowMs: number): boolean {
   if (nowMs - isolate.usedAtMs < SUPERSEDED_MS) return false
-  const { versions, tailingUntilMs } = isolate.target.entry
+  const { entry } = isolate.target
   return (
     isolate.isGone ||
-    isolate.isTailing !== tailingUntilMs > nowMs ||
-    !versions.some(({ isolate: digest, turnMs }) => digest === isolate.digest && turnMs === isolate.turnMs)
+    isolate.isTailing !== isTailed(entry, nowMs) ||
+    !entry.versions.some(
+      ({ isolate: digest, turnMs }) => digest === isolate.digest && turnMs === isolate.turnMs,
+    )
   )
 }

@@ -1,8 +1,9 @@
 import { waitUntil } from 'cloudflare:workers'
+import { cacheProps } from '../bindings/cache/props.ts'
 import { bindEnv } from '../bindings/index.ts'
 import { SkerryError } from '../src/core/errors.ts'
 import type { LoadableVersion, ModuleRef } from '../src/core/manifest.ts'
-import type { EdgeVersion, ScriptEntry, ScriptTarget } from '../src/core/routing.ts'
+import { type EdgeVersion, isTailed, type ScriptEntry, type ScriptTarget } from '../src/core/routing.ts'
 import type { EdgeEnv } from '../src/env.ts'
 import { askState, repeatWhileAway } from '../src/roles.ts'
 import { ByteCache } from './byte-cache.ts'
@@ -36,8 +37,13 @@ export function loadWorker(
   env: EdgeEnv,
   ctx: Exporter,
 ): WorkerStub {
-  const isolate = isolates.use(target, version, target.entry.tailingUntilMs > nowMs, nowMs)
+  const isolate = isolates.use(target, version, isTailed(target.entry, nowMs), nowMs)
   return env.LOADER.get(isolate.id, () => load(isolate, version.id, { env, exports: ctx.exports }))
+}
+
+/** Notes that a version's isolate is in use, by what goes on running in it. */
+export function useWorker(target: ScriptTarget, version: EdgeVersion, nowMs: number): void {
+  isolates.use(target, version, isTailed(target.entry, nowMs), nowMs)
 }
 
 /**
@@ -75,11 +81,14 @@ async function loadCode(
     createdOn: version.createdOn,
     kvPrefixes: version.kvPrefixes,
     resources: version.resources,
+    ...(version.assets !== undefined && { assets: version.assets }),
+    d1: env.D1,
     exports,
   }
   return toWorkerCode(version, modules, {
     env: bindEnv(version.bindings, scope),
     globalOutbound: exports.Outbound({ props: owner }),
+    ...(version.reads.caches && { caches: exports.CacheEntrypoint({ props: cacheProps(owner, version) }) }),
     ...(tailing && { tails: [exports.TailEntrypoint({ props: { ...owner, versionId } })] }),
   })
 }

@@ -1,4 +1,7 @@
 import type { Facade } from '../bindings/binding.ts'
+import cachesSource from '../bindings/cache/facade.prelude.js'
+import classSource from '../bindings/durable-object/class.prelude.js'
+import { durableObject } from '../bindings/durable-object/kind.ts'
 import { FACADES, facadesOf } from '../bindings/index.ts'
 import { HARNESS_ENTRYPOINT } from '../bindings/service/kind.ts'
 import { SkerryError } from '../src/core/errors.ts'
@@ -11,6 +14,8 @@ import serviceWorkerSource from './prelude/service-worker.prelude.js'
 // Every cold start reads them; their comments are for us.
 const harness = withoutComments(harnessSource)
 const serviceWorker = withoutComments(serviceWorkerSource)
+const objectClass = withoutComments(classSource)
+const cachesFacade = withoutComments(cachesSource)
 
 /** What of a version makes its code; `exports` are those recorded when it was uploaded. */
 export type CodeVersion = Pick<
@@ -25,6 +30,8 @@ export interface CodeOptions {
   /** Never omitted: without it an isolate inherits full access to the network. `null` blocks all. */
   readonly globalOutbound: Fetcher | null
   readonly tails?: Fetcher[]
+  /** What `caches` asks: absent where the code doesn't mention it. */
+  readonly caches?: Fetcher
 }
 
 /**
@@ -32,7 +39,16 @@ export interface CodeOptions {
  * never keeps an isolate with an older prelude.
  */
 export const PRELUDE_VERSION = fingerprint(
-  [harness, serviceWorker, toMainModule, toEnvModule, resolveFlags, ...FACADES.map(f => f.source)].join(''),
+  [
+    harness,
+    serviceWorker,
+    objectClass,
+    cachesFacade,
+    toMainModule,
+    toEnvModule,
+    resolveFlags,
+    ...FACADES.map(f => f.source),
+  ].join(''),
 )
 
 /**
@@ -49,7 +65,7 @@ export function toWorkerCode(
   modules: ReadonlyMap<string, Uint8Array>,
   options: CodeOptions,
 ): WorkerLoaderWorkerCode {
-  return assemble(version, modules, options, toMainModule(version))
+  return assemble(version, modules, options, toMainModule(version, Boolean(options.caches)))
 }
 
 /** The same isolate before its exports are known: only the harness can be called. */
@@ -58,11 +74,19 @@ export function toProbeCode(
   modules: ReadonlyMap<string, Uint8Array>,
   options: CodeOptions,
 ): WorkerLoaderWorkerCode {
-  return assemble(version, modules, options, toMainModule({ ...version, exports: [] }))
+  return assemble(
+    version,
+    modules,
+    options,
+    toMainModule({ ...version, exports: [] }, Boolean(options.caches)),
+  )
 }
 
 const MAIN = `${PRELUDE_DIRECTORY}/main.js`
 const ENV = `${PRELUDE_DIRECTORY}/env.js`
+/** No binding can have this name. */
+const CACHES = 'skerry:caches'
+const OBJECT_CLASS = 'durable-object-class'
 
 function assemble(
   version: Omit<CodeVersion, 'exports'>,
@@ -83,9 +107,17 @@ function assemble(
     loaded[`${PRELUDE_DIRECTORY}/service-worker.js`] = { js: serviceWorker }
   }
   const facades = facadesOf(version.bindings ?? [])
-  if (facades.size > 0) loaded[ENV] = { js: toEnvModule(facades) }
+  const { caches } = options
+  if (facades.size > 0 || caches) loaded[ENV] = { js: toEnvModule(facades, Boolean(caches)) }
+  if (caches) loaded[`${PRELUDE_DIRECTORY}/caches.js`] = { js: cachesFacade }
   for (const { name, source } of facades.values()) {
     loaded[`${PRELUDE_DIRECTORY}/${name}.js`] ??= { js: withoutComments(source) }
+  }
+  if (main.includes(OBJECT_CLASS)) {
+    loaded[`${PRELUDE_DIRECTORY}/${durableObject.facade.name}.js`] ??= {
+      js: withoutComments(durableObject.facade.source),
+    }
+    loaded[`${PRELUDE_DIRECTORY}/${OBJECT_CLASS}.js`] = { js: objectClass }
   }
   loaded[MAIN] = { js: main }
   return {
@@ -93,7 +125,7 @@ function assemble(
     compatibilityFlags: resolveFlags(version.format, version.compatibilityDate, version.compatibilityFlags),
     mainModule: MAIN,
     modules: { ...loaded },
-    env: options.env,
+    env: caches ? { ...options.env, [CACHES]: caches } : options.env,
     globalOutbound: options.globalOutbound,
     ...(options.tails && { tails: options.tails }),
   }
@@ -121,13 +153,16 @@ function toModule(ref: ModuleRef, bytes: Uint8Array): WorkerLoaderModule {
   }
 }
 
-function toMainModule(version: CodeVersion): string {
+function toMainModule(version: CodeVersion, hasCaches: boolean): string {
   const user = specifier(version.mainModule)
   const lines = [`import { createHarness } from './harness.js'`]
-  if (facadesOf(version.bindings ?? []).size > 0) lines.push(`import './env.js'`)
+  if (hasCaches || facadesOf(version.bindings ?? []).size > 0) lines.push(`import './env.js'`)
   const names = version.exports.map(ref => ref.name)
   const main = version.modules.find(ref => ref.name === version.mainModule)
-  if (version.format === 'service-worker') {
+  if (version.mainModule === '') {
+    // Static files alone.
+    lines.push('const user = {}')
+  } else if (version.format === 'service-worker') {
     lines.push(`import { runServiceWorker } from './service-worker.js'`, `import source from ${user}`)
     const parts = partsOf(version)
     parts.forEach((binding, i) => {
@@ -160,22 +195,46 @@ function toMainModule(version: CodeVersion): string {
   }
   // Without a default export workerd sends the request on, to the network, as if no Worker were there.
   if (!names.includes('default')) lines.push('export default {}')
+  lines.push(...toObjectClasses(version))
   // An explicit export wins over a user's of the same name.
   lines.push(`export const ${HARNESS_ENTRYPOINT} = createHarness(user)`)
   return `${lines.join('\n')}\n`
+}
+
+/** Durable Object classes as they run; those that extend nothing are known by a binding of their own script. */
+function toObjectClasses({ exports, bindings = [] }: CodeVersion): string[] {
+  const bound = bindings.flatMap(binding =>
+    binding.type === 'durable_object_namespace' ? binding.class_name : [],
+  )
+  const classes = exports.filter(
+    ({ name, kind }) =>
+      name !== 'default' && (kind === 'durable-object' || (kind === 'other' && bound.includes(name))),
+  )
+  if (classes.length === 0) return []
+  return [
+    `import { wrapObject } from './${OBJECT_CLASS}.js'`,
+    ...classes.flatMap(({ name }, i) => [
+      `const class${i} = wrapObject(user[${JSON.stringify(name)}])`,
+      `export { class${i} as ${JSON.stringify(name)} }`,
+    ]),
+  ]
 }
 
 /**
  * Puts facades in the place of what `bind` gave, in the very `env` that handlers, entrypoints and importers see.
  * It runs before the user's modules do.
  */
-function toEnvModule(facades: ReadonlyMap<string, Facade>): string {
+function toEnvModule(facades: ReadonlyMap<string, Facade>, hasCaches: boolean): string {
   const names = [...new Set([...facades.values()].map(({ name }) => name))]
   const imports = names.map((name, i) => `import { create as create${i} } from './${name}.js'`)
   const lines = [...facades].map(([binding, { name }]) => {
     const key = JSON.stringify(binding)
     return `env[${key}] = create${names.indexOf(name)}(env[${key}], ${key}, env)`
   })
+  if (hasCaches) {
+    imports.push(`import { install } from './caches.js'`)
+    lines.push(`install(env['${CACHES}'])`, `delete env['${CACHES}']`)
+  }
   return [`import { env } from 'cloudflare:workers'`, ...imports, ...lines, ''].join('\n')
 }
 
@@ -209,12 +268,15 @@ function toArrayBuffer(bytes: Uint8Array): ArrayBuffer {
   return new Uint8Array(bytes).buffer
 }
 
-/** Drops comments that have lines of their own, and indentation. */
+/** Drops comments that have lines of their own, and indentation. `//#` isn't one: text that names its source has it. */
 function withoutComments(source: string): string {
-  return source
-    .replace(/^\s*\/\*\*[\s\S]*?\*\/$/gm, '')
-    .replace(/^\s*(?:\/\/.*)?\n/gm, '')
-    .replace(/^ +/gm, '')
+  return (
+    source
+      .replace(/^\s*\/\*\*[\s\S]*?\*\/$/gm, '')
+      // But `//# sourceURL`, which is in a text of many lines.
+      .replace(/^\s*(?:\/\/(?!#).*)?\n/gm, '')
+      .replace(/^ +/gm, '')
+  )
 }
 
 /** FNV-1a, 32 bits: tells two preludes apart, nothing more. */

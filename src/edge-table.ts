@@ -6,6 +6,7 @@ import { applyGateway } from './edge-gateway.ts'
 import { applyApiKeys } from './edge-keys.ts'
 import { applyPurges } from './edge-purges.ts'
 import type { EdgeEnv } from './env.ts'
+import { applyNamespaces } from './object-namespaces.ts'
 import { askState } from './roles.ts'
 
 /** This process's route table: the edge's memory of what is deployed. */
@@ -78,6 +79,7 @@ export async function applyChanges(
 function apply(changes: AccountChanges): void {
   applyApiKeys(changes)
   applyPurges(changes)
+  applyNamespaces(changes)
   const answers = applyGateway(changes)
   if (answers) table.setScriptHosts(changes.accountId, answers)
   table.apply(changes)

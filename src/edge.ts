@@ -4,13 +4,15 @@ import { forgetCached } from '../routes/policies/cache/memory.ts'
 import { callScheduled } from '../runtime/harness.ts'
 import { loadWorker, readAhead, readModules } from '../runtime/loader.ts'
 import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
+import { runBatch } from '../runtime/queue-batch.ts'
 import { toSkerryError } from './core/errors.ts'
 import type { ExplainRequest, Explanation } from './core/explain.ts'
-import type { InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
+import type { BatchResult, InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
 import { PROBE_PREFIX, toIsolateId } from './core/isolate-id.ts'
 import { LIMITS } from './core/limits.ts'
 import type { Binding, Program } from './core/manifest.ts'
 import type { EventResult } from './core/outcome.ts'
+import type { QueueBatch } from './core/queue.ts'
 import { resourceKey } from './core/resources.ts'
 import type { AccountChanges } from './core/routing.ts'
 import { applyChanges, prepareTable, table } from './edge-table.ts'
@@ -69,6 +71,7 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
       createdOn: '',
       kvPrefixes,
       resources: toPlaceholders(bindings, owner.script),
+      d1: this.env.D1,
       exports: this.ctx.exports,
     }
     const { promise: late, resolve } = Promise.withResolvers<ProbeResult>()
@@ -110,6 +113,32 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
       return { outcome: 'exception', noRetry: true, error: String(error) }
     }
   }
+
+  /** Runs a function's `queue()` on a batch and waits for it and its `waitUntil`. */
+  async runQueue({ accountId, script }: InvocationTarget, batch: QueueBatch): Promise<BatchResult> {
+    await prepareTable(this.env, this.ctx)
+    const target = table.script(accountId, script)
+    const version = target && pickByShare(target.entry.versions, Math.random())
+    if (!target || !version) return { ...NOT_CALLED, outcome: 'scriptNotFound' }
+    const skipped = skipIfQuarantined(target, Date.now())
+    if (skipped) return { ...NOT_CALLED, ...skipped }
+    try {
+      const stub = loadWorker(target, version, Date.now(), this.env, this.ctx)
+      return await runBatch(stub, batch, this.env.SKERRY_HOST_KIND !== 'cloudflare')
+    } catch (error) {
+      if (toSkerryError(error)) throw error
+      return { ...NOT_CALLED, skipped: false, outcome: 'exception', error: String(error) }
+    }
+  }
+}
+
+/** A batch that the function didn't get. */
+const NOT_CALLED = {
+  skipped: true,
+  ackAll: false,
+  retryBatch: { retry: false },
+  explicitAcks: [],
+  retryMessages: [],
 }
 
 /** Top-level code may look at its bindings and can't use them: so what is to come with the version needn't be there. */

@@ -1,3 +1,4 @@
+import type { Analytics } from '../bindings/analytics/object.ts'
 import type { CronClock } from '../bindings/cron/object.ts'
 import type { Database } from '../bindings/d1/object.ts'
 import type { ObjectIndex } from '../bindings/durable-object/index-object.ts'
@@ -43,6 +44,8 @@ export interface EdgeEnv extends CommonEnv {
   readonly STATE?: Service<typeof State>
   /** The objects role, when it is another process. */
   readonly OBJECTS?: Service<typeof Objects>
+  /** Gives functions' D1 bindings the runtime's own client class; its database is never asked anything. */
+  readonly D1: D1Database
   /** Bytes of R2 objects and uploads: a directory on self-host, else a bucket of R2. See bindings/r2/blobs.ts. */
   readonly BLOBS: Fetcher | R2Bucket
   /** This process's name, such as `edge-0`. */
@@ -84,6 +87,8 @@ export interface StateEnv extends CommonEnv {
   readonly QUEUE: DurableObjectNamespace<Queue>
   /** One `Bucket` an R2 bucket, named `<account>/<its object id>`: which objects it has, and the blobs that hold them. */
   readonly BUCKET: DurableObjectNamespace<Bucket>
+  /** One `Analytics` an account, by its id: the data points that functions wrote last. */
+  readonly ANALYTICS: DurableObjectNamespace<Analytics>
   /** See `EdgeEnv`. */
   readonly OBJECTS?: Service<typeof Objects>
   /** See `EdgeEnv`. */
@@ -116,6 +121,7 @@ declare global {
       mainModule: typeof import('./worker.ts')
       durableNamespaces:
         | 'Account'
+        | 'Analytics'
         | 'Bucket'
         | 'CronClock'
         | 'Database'

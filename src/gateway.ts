@@ -1,5 +1,6 @@
 import type { RouteMatch } from '../routes/table.ts'
 import { loadWorker } from '../runtime/loader.ts'
+import { serveAssets } from './assets.ts'
 import { leave, type Refusal, waitForPlace } from './core/admission.ts'
 import { SkerryError, toSkerryError } from './core/errors.ts'
 import { createRequestId } from './core/ids.ts'
@@ -64,6 +65,15 @@ export function callVersion(
 
 function serve(call: ScriptCall, version: EdgeVersion | undefined): Response | Promise<Response> {
   if (!version) return refuse('ERR_ROUTE_NOT_FOUND', 'There is no such version of this function.')
+  if (version.assets === undefined) return run(call, version)
+  // What a policy may still read is left uncoded.
+  const mayCode = call.wantsRawBody ?? true
+  const served = serveAssets(call.request, version.assets, call.env, mayCode)
+  if (served instanceof Promise) return served.then(response => response ?? run(call, version))
+  return served ?? run(call, version)
+}
+
+function run(call: ScriptCall, version: EdgeVersion): Response | Promise<Response> {
   if (!version.hasFetch)
     return refuse('ERR_FUNCTION_NO_FETCH', `The function "${call.target.name}" has no fetch() handler.`)
   return invoke(call, version, prepareRequest(call.request, version, call.env, call.clientIp))

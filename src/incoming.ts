@@ -49,12 +49,12 @@ export function cleanRequest(request: Request, env: EdgeEnv): Request {
  *
  * @returns `undefined` if the announced length is too large
  */
-export function limitBody(request: Request): Request | undefined {
+export function limitBody(request: Request, maxBytes: number = LIMITS.requestBodyBytes): Request | undefined {
   const { method } = request
   const isBare = method === 'GET' || method === 'HEAD'
   if (isBare && !request.body) return request
   const announced = request.headers.get('content-length')
-  if (announced !== null) return Number(announced) <= LIMITS.requestBodyBytes ? request : undefined
+  if (announced !== null) return Number(announced) <= maxBytes ? request : undefined
   if (!request.body) return request
   // The runtime can't be given a body of our own for these, so nobody could say that it broke.
   if (isBare) return refused(request, `A ${method} request must announce the length of its body.`)
@@ -65,7 +65,7 @@ export function limitBody(request: Request): Request | undefined {
       `The transfer coding "${coding.slice(0, 60)}" is not known here: only "chunked" is.`,
     )
   }
-  return new Request(request, watchBody(request, request.body, LIMITS.requestBodyBytes))
+  return new Request(request, watchBody(request, request.body, maxBytes))
 }
 
 /** Why the call that a request of `limitBody` went to was aborted; `undefined` = not because of its body. */

@@ -32,10 +32,16 @@ export async function listen(given: Request, env: Env, ctx: ExecutionContext): P
     const { authority, host, path } = destinationOf(url)
     const found = findRoute(host, path, given)
     const match = found ? undefined : table.match(host, path)
+    const badHost = findBadHost(given, authority, match)
+    const atOnce =
+      found && badHost === undefined && isBare(given) && url.length <= LIMITS.urlBytes
+        ? handleFound(found, given, env, ctx)
+        : undefined
+    if (atOnce instanceof Response && countAnswer() !== 0) return atOnce
     slot = enter(given, found ? hashOf(found) : (match?.target.hash ?? 0))
     const request = trackBody(given, slot)
-    const badHost = findBadHost(given, authority, match)
-    if (badHost !== undefined) response = respondBadHost(badHost)
+    if (atOnce) response = await atOnce
+    else if (badHost !== undefined) response = respondBadHost(badHost)
     else if (url.length > LIMITS.urlBytes) response = respondUrlTooLong(url.length)
     else if (found) response = await handleFound(found, request, env, ctx)
     else if (match) response = await handleRequest(request, match, env, ctx)
@@ -52,6 +58,23 @@ export async function listen(given: Request, env: Env, ctx: ExecutionContext): P
   if (slot !== undefined) leave(slot, response)
   return response
 }
+
+/** A request that ends with its head, so that nothing of it can be left on its connection. */
+function isBare({ method, body }: Request): boolean {
+  return (method === 'GET' || method === 'HEAD') && body === null
+}
+
+/**
+ * Which of an edge's answers given at once, without anything being waited for, this is: 0 for one in eight, which
+ * the board is told of. Nobody waits for the others when a function hangs, and what the board says of their
+ * connection stays true; to note them all would cost 5 % of a cached answer.
+ */
+function countAnswer(): number {
+  answers = (answers + 1) & 7
+  return answers
+}
+
+let answers = 0
 
 /**
  * A `Host` that RFC 9110 section 7.2 wants refused; `undefined` if it is one host's.
@@ -71,7 +94,8 @@ function findBadHost(request: Request, authority: string, match: RouteMatch | un
 
 /** The control plane is the state role's; what reaches it is held to the same size as everything else. */
 async function handlePlatform(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
-  const limited = limitBody(request)
+  const isObject = request.method === 'PUT' && OBJECT_PATH.test(request.url)
+  const limited = isObject ? limitBody(request, LIMITS.r2UploadBytes) : limitBody(request)
   if (!limited) return respondBodyTooLarge()
   if (request.method === 'GET' || request.method === 'HEAD') {
     return askState(env, ctx.exports, state => state.fetch(limited))
@@ -82,6 +106,9 @@ async function handlePlatform(request: Request, env: Env, ctx: ExecutionContext)
   carried.headers.set(CARRIER_HEADER, env.SKERRY_PROCESS ?? '')
   return stateRole(env, ctx.exports).fetch(carried)
 }
+
+/** Uploads of R2 objects may be larger than what functions take. */
+const OBJECT_PATH = /^https?:\/\/[^/]+\/client\/v4\/accounts\/[^/]+\/r2\/buckets\/[^/]+\/objects\//
 
 /** The apex of the platform's domain, and bare addresses. */
 function isPlatformHost(host: string, env: Env): boolean {

@@ -1,4 +1,7 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
+import { callHost, hostOf } from '../bindings/durable-object/call.ts'
+import type { IndexedObject } from '../bindings/durable-object/index-object.ts'
+import { decodeHeader, OBJECT_HEADER, type ObjectTarget } from '../bindings/durable-object/target.ts'
 import type { AccountChanges } from './core/routing.ts'
 import { applyChanges } from './edge-table.ts'
 import type { ObjectsEnv } from './env.ts'
@@ -12,4 +15,46 @@ export class Objects extends WorkerEntrypoint<ObjectsEnv> {
   async apply(changes: AccountChanges): Promise<void> {
     await applyChanges(changes, this.env, this.ctx.exports)
   }
+
+  /** Calls a method of a user's Durable Object; reads a property where there are no arguments. */
+  callObject(target: ObjectTarget, path: readonly string[], args?: unknown[]): Promise<unknown> {
+    return callHost(this.env, target, path, args)
+  }
+
+  /** Sends a request to the user's Durable Object that its header names. */
+  override fetch(request: Request): Promise<Response> {
+    const target = decodeHeader(request.headers.get(OBJECT_HEADER)) as ObjectTarget
+    return hostOf(this.env, target).fetch(request)
+  }
+
+  /** Deletes every object of a namespace, with all it stored. May be repeated until it is done. */
+  async deleteNamespace(accountId: string, namespaceId: string): Promise<void> {
+    const { OBJECT, OBJECT_INDEX } = this.env
+    const index = OBJECT_INDEX.get(OBJECT_INDEX.idFromName(`${accountId}/${namespaceId}`))
+    for (;;) {
+      const { objects } = await index.list({ limit: DELETED_AT_ONCE })
+      if (objects.length === 0) return
+      await Promise.all(
+        objects.map(({ id }) => OBJECT.get(OBJECT.idFromName(`${accountId}/${namespaceId}/${id}`)).destroy()),
+      )
+      for (const { id } of objects) await index.remove(id)
+    }
+  }
+
+  /** A page of a namespace's objects, in order of their ids. */
+  async listObjects(
+    accountId: string,
+    namespaceId: string,
+    page: { readonly cursor?: string; readonly limit: number },
+  ): Promise<{ objects: IndexedObject[]; cursor?: string }> {
+    const { OBJECT_INDEX } = this.env
+    return OBJECT_INDEX.get(OBJECT_INDEX.idFromName(`${accountId}/${namespaceId}`)).list(page)
+  }
+
+  /** Asks a D1 database, `<account>/<its object id>`; what it understands is said in bindings/d1/object.ts. */
+  database(name: string, request: Request): Promise<Response> {
+    return this.env.DATABASE.get(this.env.DATABASE.idFromName(name)).fetch(request)
+  }
 }
+
+const DELETED_AT_ONCE = 50

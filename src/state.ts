@@ -1,7 +1,12 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
+import type { DataPoint } from '../bindings/analytics/point.ts'
+import type { NewMessage } from '../bindings/queue/producer.ts'
+import { queueObject } from '../bindings/queue/stub.ts'
+import { type BucketCall, callBucket } from '../bindings/r2/bucket-stub.ts'
 import { handleControl } from './control.ts'
 import type { LoadableVersion } from './core/manifest.ts'
 import type { PermitGrant, PermitRequest, QuotaRequest, QuotaState } from './core/permits.ts'
+import type { QueueMetrics } from './core/queue.ts'
 import type { AccountChanges, EdgeVersion } from './core/routing.ts'
 import type { StateEnv } from './env.ts'
 import type { TailEvent } from './observe/tail-event.ts'
@@ -49,6 +54,7 @@ export class State extends WorkerEntrypoint<StateEnv> {
       bindings: await openBindings(manifest.bindings, this.env.MASTER_KEY),
       kvPrefixes: record.kvPrefixes,
       resources: record.resources,
+      ...(manifest.assets && { assets: manifest.assets.digest }),
       reads: manifest.reads,
     }
   }
@@ -61,6 +67,11 @@ export class State extends WorkerEntrypoint<StateEnv> {
   /** Hands log events of a script on to its live readers. */
   async traces(accountId: string, script: string, events: readonly TailEvent[]): Promise<void> {
     await this.env.TAILS.get(this.env.TAILS.idFromName(`${accountId}/${script}`)).publish(events)
+  }
+
+  /** Keeps data points of an account's functions. */
+  async writeDataPoints(accountId: string, points: readonly DataPoint[]): Promise<void> {
+    await this.env.ANALYTICS.get(this.env.ANALYTICS.idFromName(accountId)).write(points)
   }
 
   /** Whose requests a token makes edges keep the record of, and until when; `undefined` if it isn't good. */
@@ -104,6 +115,25 @@ export class State extends WorkerEntrypoint<StateEnv> {
   /** Who is to fetch what is missing in the account's caches; waits while another does. */
   async beginFetch(accountId: string, key: string): Promise<{ isFetcher: boolean; handle: string }> {
     return accountRecords(this.env, accountId).begin(key)
+  }
+
+  /** Takes messages into a queue; on disk when the caller has the answer. @throws ERR_QUEUE_NOT_FOUND, ERR_QUEUE_FULL */
+  async sendToQueue(
+    accountId: string,
+    object: string,
+    messages: readonly NewMessage[],
+  ): Promise<QueueMetrics> {
+    return queueObject(this.env, accountId, object).send(messages)
+  }
+
+  /** What waits in a queue. */
+  async queueMetrics(accountId: string, object: string): Promise<QueueMetrics> {
+    return queueObject(this.env, accountId, object).metrics()
+  }
+
+  /** A call of an R2 bucket's object: what edges ask of it, see bindings/r2/bucket-stub.ts. */
+  callBucket(accountId: string, bucketId: string, call: BucketCall): Promise<unknown> {
+    return callBucket(this.env, accountId, bucketId, call)
   }
 
   /** Has every edge of this machine forget what it stored under keys; one that can't be reached is given up on soon. */

@@ -1,7 +1,10 @@
 import { env as environment } from 'cloudflare:workers'
+import { setObjectCodeResolver } from '../bindings/durable-object/code.ts'
 import { setServiceResolver } from '../bindings/service/entrypoint.ts'
 import { loadWorker } from '../runtime/loader.ts'
 import { setInternalDispatch } from '../runtime/outbound.ts'
+import { setTailResolver } from '../runtime/tail.ts'
+import { withAssets } from './assets.ts'
 import { openBoard } from './board.ts'
 import { destinationOf } from './destination.ts'
 import { findRoute, gatewayTable } from './edge-gateway.ts'
@@ -10,15 +13,25 @@ import type { Env } from './env.ts'
 import { handleFound } from './found-route.ts'
 import { enterInternally, handleRequest, respondNoRoute } from './gateway.ts'
 import { listen } from './listener.ts'
+import { findObjectCode } from './object-code.ts'
 import { throwIfQuarantined } from './quarantine.ts'
 import { pickByShare } from './split.ts'
 
+export { AnalyticsEntrypoint } from '../bindings/analytics/entrypoint.ts'
+export { Analytics } from '../bindings/analytics/object.ts'
+export { AssetsEntrypoint } from '../bindings/assets/entrypoint.ts'
+export { CacheEntrypoint } from '../bindings/cache/entrypoint.ts'
 export { CronClock } from '../bindings/cron/object.ts'
+export { D1Entrypoint } from '../bindings/d1/entrypoint.ts'
 export { Database } from '../bindings/d1/object.ts'
+export { ObjectAlarms } from '../bindings/durable-object/alarm-entrypoint.ts'
+export { DurableObjectEntrypoint } from '../bindings/durable-object/entrypoint.ts'
 export { ObjectIndex } from '../bindings/durable-object/index-object.ts'
 export { UserObject } from '../bindings/durable-object/object.ts'
 export { KvEntrypoint } from '../bindings/kv/entrypoint.ts'
+export { QueueEntrypoint } from '../bindings/queue/entrypoint.ts'
 export { Queue } from '../bindings/queue/object.ts'
+export { R2Entrypoint } from '../bindings/r2/entrypoint.ts'
 export { Bucket } from '../bindings/r2/object.ts'
 export { RateLimitEntrypoint } from '../bindings/rate-limit/entrypoint.ts'
 export { ServiceEntrypoint } from '../bindings/service/entrypoint.ts'
@@ -60,9 +73,23 @@ setInternalDispatch((request, env, ctx) => {
 /** Whose a function's request is; as on Cloudflare, no function's word for it is taken. */
 const INTERNAL_IP = '2a06:98c0:3600::103'
 
+setObjectCodeResolver(findObjectCode)
+
+setTailResolver(
+  (accountId, script) => table.script(accountId, script)?.entry,
+  (env, exports, { accountId, script }) => {
+    const target = table.script(accountId, script)
+    if (target?.entry.quarantine) throwIfQuarantined(target, Date.now())
+    const version = target && pickByShare(target.entry.versions, Math.random())
+    return version && loadWorker(target, version, Date.now(), env, { exports })
+  },
+)
+
 setServiceResolver((env, exports, { accountId, script }) => {
   const target = table.script(accountId, script)
   if (target?.entry.quarantine) throwIfQuarantined(target, Date.now())
   const version = target && pickByShare(target.entry.versions, Math.random())
-  return version && loadWorker(target, version, Date.now(), env, { exports })
+  if (!version) return undefined
+  const load = () => loadWorker(target, version, Date.now(), env, { exports })
+  return version.assets === undefined ? load() : withAssets(version.assets, env, load)
 })

@@ -1,5 +1,162 @@
 import { DurableObject } from 'cloudflare:workers'
+import { toSkerryError } from '../../src/core/errors.ts'
 import type { ObjectsEnv } from '../../src/env.ts'
+import { afterFailure, afterOutage, isLastTry, type ObjectAlarm } from './alarms.ts'
+import { type ObjectCode, resolveObjectCode } from './code.ts'
+import { type FacetProps, ObjectFacet } from './facet.ts'
+import { toFailureResponse, withObjectId } from './failures.ts'
+import {
+  CONTROL_HEADER,
+  decodeHeader,
+  OBJECT_HEADER,
+  type ObjectTarget,
+  SENT_HEADER,
+  type SentRequest,
+  toHostName,
+} from './target.ts'
 
-/** The host of a user's Durable Object, which is its facet. */
-export class UserObject extends DurableObject<ObjectsEnv> {}
+/**
+ * The host of a user's Durable Object, which is its facet and has its storage to itself. The host knows whose
+ * object it is, runs it with the code that is deployed, and keeps its alarm, which facets can't.
+ *
+ * What it stores itself: README.md. Reached by the objects role only.
+ */
+export class UserObject extends DurableObject<ObjectsEnv> {
+  readonly #facet: ObjectFacet
+  #object: ObjectTarget | undefined
+  #alarm: ObjectAlarm | undefined
+
+  constructor(ctx: DurableObjectState, env: ObjectsEnv) {
+    super(ctx, env)
+    this.#facet = new ObjectFacet(ctx)
+    this.#object = ctx.storage.kv.get<ObjectTarget>(OBJECT_KEY)
+    const alarm = ctx.storage.kv.get<ObjectAlarm>(ALARM_KEY)
+    this.#alarm = alarm
+    // The runtime gives an alarm up whose handler failed too often, and this one may not be.
+    if (alarm) {
+      void ctx.blockConcurrencyWhile(async () => {
+        if ((await ctx.storage.getAlarm()) === null) await ctx.storage.setAlarm(alarm.dueMs)
+      })
+    }
+  }
+
+  /** Calls a method of the user's object; reads a property where there are no arguments. */
+  async callFacet(target: ObjectTarget, path: readonly string[], args?: unknown[]): Promise<unknown> {
+    const facet = await this.#enter(target)
+    return this.#facet.run(facet, async () => {
+      let member: unknown = facet
+      for (const key of path) member = Reflect.get(member as object, key)
+      return args ? (member as Method)(...args) : member
+    })
+  }
+
+  /** Sends a request to the user's object; a failure is an answer of its own kind. */
+  override async fetch(request: Request): Promise<Response> {
+    const target = decodeHeader(request.headers.get(OBJECT_HEADER)) as ObjectTarget
+    try {
+      const facet = await this.#enter(target)
+      const forwarded = toOwnRequest(request)
+      return await this.#facet.run(facet, () => facet.fetch(forwarded))
+    } catch (error) {
+      return toFailureResponse(withObjectId(error, target.id))
+    }
+  }
+
+  /** The user's object sets its alarm, or deletes it. */
+  async setUserAlarm(time: number | null): Promise<void> {
+    await this.#keepAlarm(time === null ? undefined : { scheduledTime: time, dueMs: time, retryCount: 0 })
+  }
+
+  /** Delivers the alarm: at least once, and again after a failure. */
+  override async alarm(): Promise<void> {
+    const alarm = this.#alarm
+    if (!alarm || !this.#object) return
+    if (alarm.dueMs > Date.now()) return this.#keepAlarm(alarm)
+    const after = await this.#deliver(alarm, this.#object)
+    if (this.#alarm === alarm) await this.#keepAlarm(after)
+  }
+
+  /** Deletes all that the object is and has. */
+  async destroy(): Promise<void> {
+    this.#facet.delete()
+    this.#object = undefined
+    this.#alarm = undefined
+    await this.ctx.storage.deleteAlarm()
+    await this.ctx.storage.deleteAll()
+  }
+
+  /** What the alarm is after it was delivered, unless the object set it anew. */
+  async #deliver(alarm: ObjectAlarm, object: ObjectTarget): Promise<ObjectAlarm | undefined> {
+    try {
+      const facet = await this.#enter(object)
+      const { scheduledTime, retryCount } = alarm
+      await this.#facet.control(facet, { scheduledTime, retryCount, isLast: isLastTry(alarm) })
+      return undefined
+    } catch (error) {
+      // A code of ours: it didn't run.
+      return toSkerryError(error) ? afterOutage(alarm, Date.now()) : afterFailure(alarm, Date.now())
+    }
+  }
+
+  async #keepAlarm(alarm: ObjectAlarm | undefined): Promise<void> {
+    this.#alarm = alarm
+    const { storage } = this.ctx
+    if (alarm) {
+      storage.kv.put(ALARM_KEY, alarm)
+      await storage.setAlarm(alarm.dueMs)
+    } else {
+      storage.kv.delete(ALARM_KEY)
+      await storage.deleteAlarm()
+    }
+  }
+
+  /** The user's object, with the code that it is to run now. */
+  async #enter(target: ObjectTarget): Promise<Fetcher> {
+    const resolved = resolveObjectCode(target, this.env, this.ctx)
+    const code: ObjectCode = resolved instanceof Promise ? await resolved : resolved
+    const known = this.#object
+    if (!known || (target.name !== undefined && target.name !== known.name)) await this.#become(target)
+    return this.#facet.use(code, () => this.#toProps(target))
+  }
+
+  /** Remembers what object this is. The index knows it before it can have stored anything. */
+  async #become(target: ObjectTarget): Promise<void> {
+    const { accountId, namespaceId, id } = target
+    const name = target.name ?? this.#object?.name
+    const { OBJECT_INDEX } = this.env
+    const index = OBJECT_INDEX.get(OBJECT_INDEX.idFromName(`${accountId}/${namespaceId}`))
+    await index.add(id, name === undefined ? {} : { name })
+    this.#object = name === undefined ? target : { ...target, name }
+    this.ctx.storage.kv.put(OBJECT_KEY, this.#object)
+  }
+
+  #toProps(target: ObjectTarget): FacetProps {
+    const { id, namespaceId, jurisdiction, name } = target
+    const own = name ?? this.#object?.name
+    return {
+      id,
+      namespace: namespaceId,
+      ...(own !== undefined && { name: own }),
+      ...(jurisdiction !== undefined && { jurisdiction }),
+      alarm: this.#alarm?.scheduledTime ?? null,
+      alarms: this.ctx.exports.ObjectAlarms({ props: { object: toHostName(target) } }),
+    }
+  }
+}
+
+/** The request as its sender made it. */
+function toOwnRequest(request: Request): Request {
+  const { cf, host } = decodeHeader(request.headers.get(SENT_HEADER)) as SentRequest
+  const { url, method, headers, body, redirect, signal } = request
+  const own = cf
+    ? new Request(request, { cf })
+    : new Request(url, { method, headers, body, redirect, signal })
+  for (const name of [OBJECT_HEADER, SENT_HEADER, CONTROL_HEADER]) own.headers.delete(name)
+  if (host === null) own.headers.delete('host')
+  return own
+}
+
+type Method = (...args: unknown[]) => Promise<unknown>
+
+const OBJECT_KEY = 'object'
+const ALARM_KEY = 'alarm'

@@ -32,7 +32,7 @@ const HANDLERS = freeze([
   'webSocketClose',
   'webSocketError',
 ])
-const MISSING = freeze(new Error('Handler does not export a scheduled() function.'))
+const NativeError = Error
 // A hostile getPrototypeOf trap can answer for ever.
 const MAX_DEPTH = 100
 
@@ -78,26 +78,44 @@ export function createHarness(user) {
           noRetry = true
         },
       })
-      const pending = trackWaitUntil(this.ctx)
-      let outcome = 'ok'
-      let error = ''
-      try {
-        await callHandler(user.default, controller, this.env, this.ctx)
-      } catch (reason) {
-        outcome = 'exception'
-        error = describeError(reason)
-        // As natively: another try would find no handler either.
-        if (reason === MISSING) noRetry = true
+      const { outcome, error, isMissing } = await runEvent(user.default, 'scheduled', controller, this)
+      // As natively: another try would find no handler either.
+      return `{"outcome":"${outcome}","noRetry":${noRetry || isMissing}${error}}`
+    }
+
+    // Likewise. Verdicts are by a message's place in the batch.
+    async runQueue({ queue, metadata, messages }) {
+      const verdicts = { __proto__: null, ackAll: false, retry: '' }
+      const event = freeze({
+        queue,
+        metadata,
+        messages: toMessages(messages, verdicts),
+        ackAll() {
+          if (!verdicts.retry) verdicts.ackAll = true
+        },
+        retryAll(options) {
+          if (!verdicts.ackAll) verdicts.retry = delayOf(options)
+        },
+      })
+      const { outcome, error } = await runEvent(user.default, 'queue', event, this)
+      let each = ''
+      for (let i = 0; i < messages.length; i++) each += `${i ? ',' : ''}${verdicts[i] ?? 'null'}`
+      const { ackAll, retry } = verdicts
+      return `{"outcome":"${outcome}"${error},"ackAll":${ackAll},"retry":${retry || null},"each":[${each}]}`
+    }
+
+    // Traces arrive as plain objects: what a client sent whole is behind a method, as natively.
+    async runTail(items) {
+      for (let i = 0; i < items.length; i++) {
+        const request = items[i].event?.request
+        if (!request?.whole) continue
+        const { whole } = request
+        delete request.whole
+        request.getUnredacted = () => whole
       }
-      // The work may add more work.
-      for (let i = 0; i < pending.count; i++) {
-        const failure = await pending[i]
-        if (failure !== undefined && outcome === 'ok') {
-          outcome = 'exception'
-          error = failure
-        }
-      }
-      return `{"outcome":"${outcome}","noRetry":${noRetry}${error && `,"error":${stringify(error)}`}}`
+      const target = user.default
+      if (extendsClass(target, WorkerEntrypoint)) await new target(this.ctx, this.env).tail(items)
+      else await target.tail(items, this.env, this.ctx)
     }
   }
   freeze(Harness.prototype)
@@ -114,14 +132,61 @@ async function abortSoon(settle) {
   abortIsolate('evicted')
 }
 
-function callHandler(target, controller, env, ctx) {
-  if (extendsClass(target, WorkerEntrypoint)) {
-    const instance = new target(ctx, env)
-    if (typeof instance.scheduled !== 'function') throw MISSING
-    return instance.scheduled(controller, undefined, undefined)
+/** Runs a handler and waits for what it passed to `ctx.waitUntil`; `error` is JSON, or nothing. */
+async function runEvent(target, name, event, { ctx, env }) {
+  const pending = trackWaitUntil(ctx)
+  let outcome = 'ok'
+  let error = ''
+  let isMissing = false
+  const fail = text => {
+    if (outcome === 'ok') error = `,"error":${stringify(text)}`
+    outcome = 'exception'
   }
-  if (typeof target?.scheduled !== 'function') throw MISSING
-  return target.scheduled(controller, env, ctx)
+  try {
+    const isClass = extendsClass(target, WorkerEntrypoint)
+    const instance = isClass ? new target(ctx, env) : target
+    if (typeof instance?.[name] !== 'function') {
+      isMissing = true
+      throw new NativeError(`Handler does not export a ${name}() function.`)
+    }
+    await (isClass ? instance[name](event, undefined, undefined) : instance[name](event, env, ctx))
+  } catch (reason) {
+    fail(describeError(reason))
+  }
+  // The work may add more work.
+  for (let i = 0; i < pending.count; i++) {
+    const failure = await pending[i]
+    if (failure !== undefined) fail(failure)
+  }
+  return { __proto__: null, outcome, error, isMissing }
+}
+
+/** The first word on a message counts, as natively. */
+function toMessages(messages, verdicts) {
+  const list = []
+  for (let i = 0; i < messages.length; i++) {
+    const { id, timestamp, attempts, body } = messages[i]
+    const isOpen = () => !verdicts.ackAll && verdicts[i] === undefined
+    list[i] = freeze({
+      id,
+      timestamp,
+      attempts,
+      body,
+      ack() {
+        if (isOpen() && !verdicts.retry) verdicts[i] = '"ack"'
+      },
+      retry(options) {
+        if (isOpen()) verdicts[i] = delayOf(options)
+      },
+    })
+  }
+  return freeze(list)
+}
+
+/** Seconds as JSON; -1 = none given. */
+function delayOf(options) {
+  const seconds = options?.delaySeconds
+  return seconds === undefined ? '-1' : `${+seconds | 0}`
 }
 
 /** Shadows `ctx.waitUntil` to see the promises. What goes through the importable `waitUntil` isn't seen. */

@@ -251,6 +251,18 @@ export const ERRORS = {
   ERR_SCRIPT_NO_HANDLER: entry(400, 'caller', 'Export a handler, such as `export default { fetch() {} }`.', {
     cloudflareCode: 10068,
   }),
+  ERR_ASSETS_MANIFEST: entry(
+    400,
+    'caller',
+    'Correct what the message names, and start a new upload session.',
+  ),
+  ERR_ASSETS_UPLOAD: entry(400, 'caller', 'Send the files that the upload session asked for, as it says.'),
+  ERR_ASSETS_TOKEN: entry(401, 'caller', 'Start a new upload session: its tokens are good for an hour.', {
+    cloudflareCode: 10000,
+  }),
+  ERR_ASSETS_CONFIG: entry(400, 'caller', 'Correct the lines that the message names.', {
+    cloudflareCode: 100324,
+  }),
   ERR_BINDING_INVALID: entry(400, 'caller', 'Correct the binding that the message names.', {
     cloudflareCode: 10021,
   }),
@@ -278,17 +290,132 @@ export const ERRORS = {
   ERR_BINDING_TAKEN: entry(400, 'caller', 'Choose another name.', { cloudflareCode: 10053 }),
   ERR_RESOURCE_TAKEN: entry(400, 'caller', 'Choose another name, or delete the one there is.'),
   ERR_D1_NOT_FOUND: entry(404, 'caller', 'List the databases: `wrangler d1 list`.', { cloudflareCode: 7404 }),
+  ERR_D1_NAME: entry(400, 'caller', 'Use letters, digits, dashes and underscores.', { cloudflareCode: 7400 }),
+  ERR_D1_NAME_TAKEN: entry(400, 'caller', 'Choose another name, or use the database there is.', {
+    cloudflareCode: 7502,
+  }),
+  ERR_D1_QUERY: entry(400, 'caller', 'See the message.', { cloudflareCode: 7500 }),
+  ERR_D1_REQUEST: entry(400, 'caller', 'Correct the property that the message names.', {
+    cloudflareCode: 7400,
+  }),
+  ERR_D1_TRANSFER: entry(403, 'caller', 'Begin the import or export again.'),
+  ERR_D1_UNAVAILABLE: entry(
+    503,
+    'platform',
+    'Ask again shortly; a statement that was sent may have been carried out.',
+    { retryable: true, cloudflareCode: 7500 },
+  ),
   ERR_R2_BUCKET_NOT_FOUND: entry(404, 'caller', 'List the buckets: `wrangler r2 bucket list`.', {
     cloudflareCode: 10006,
   }),
+  ERR_R2_BUCKET_TAKEN: entry(409, 'caller', 'Choose another name, or use the bucket there is.', {
+    cloudflareCode: 10004,
+  }),
+  ERR_R2_BUCKET_NAME: entry(
+    400,
+    'caller',
+    'Use 3 to 63 lower-case letters, digits and dashes, starting and ending with a letter or digit.',
+    { cloudflareCode: 10005 },
+  ),
+  ERR_R2_BUCKET_NOT_EMPTY: entry(409, 'caller', 'Delete its objects first.', { cloudflareCode: 10008 }),
+  ERR_R2_OBJECT_NOT_FOUND: entry(404, 'caller', 'List the objects: `skerry r2 objects <bucket>`.', {
+    cloudflareCode: 10007,
+  }),
+  ERR_R2_KEY: entry(400, 'caller', 'Use a key of 1 to 1,024 bytes of UTF-8.', { cloudflareCode: 10020 }),
+  ERR_R2_METADATA: entry(400, 'caller', 'Use at most 8,192 bytes of metadata.', { cloudflareCode: 10012 }),
+  ERR_R2_TOO_LARGE: entry(413, 'caller', 'Upload it in parts, from a function.', {
+    cloudflareCode: 100100,
+  }),
+  ERR_R2_RANGE: entry(416, 'caller', 'Ask for bytes that the object has.', { cloudflareCode: 10039 }),
+  ERR_R2_REQUEST: entry(400, 'caller', 'See the message.', { cloudflareCode: 10028 }),
+  ERR_R2_INCOMPLETE: entry(400, 'caller', 'Send the whole body.', { cloudflareCode: 10013 }),
+  ERR_R2_UNSUPPORTED: entry(501, 'caller', 'See the message for what to use instead.', {
+    cloudflareCode: 10042,
+  }),
+  ERR_R2_NOTIFICATION: entry(400, 'caller', 'Correct the rule that the message names.', {
+    cloudflareCode: 11014,
+  }),
   ERR_QUEUE_NOT_FOUND: entry(404, 'caller', 'List the queues: `wrangler queues list`.', {
     cloudflareCode: 11000,
+  }),
+  ERR_QUEUE_TAKEN: entry(400, 'caller', 'Choose another name: `wrangler queues list` shows those in use.', {
+    cloudflareCode: 11009,
+  }),
+  ERR_QUEUE_INVALID: entry(400, 'caller', 'Correct the field that the message names.', {
+    cloudflareCode: 100128,
+  }),
+  ERR_QUEUE_FULL: entry(429, 'caller', 'Let its consumer catch up, or purge it: `wrangler queues purge`.', {
+    retryable: true,
+    cloudflareCode: 10251,
+  }),
+  ERR_QUEUE_MESSAGE: entry(400, 'caller', 'Correct the message, or send fewer at once.', {
+    cloudflareCode: 10203,
+  }),
+  ERR_QUEUE_CONSUMER_TAKEN: entry(
+    400,
+    'caller',
+    'Remove the present consumer first: `wrangler queues consumer remove`.',
+    { cloudflareCode: 11004 },
+  ),
+  ERR_QUEUE_CONSUMER_NOT_FOUND: entry(404, 'caller', 'List the consumers: `wrangler queues info`.', {
+    cloudflareCode: 11002,
+  }),
+  ERR_QUEUE_HANDLER_MISSING: entry(
+    400,
+    'caller',
+    'Export a queue() handler: `export default { queue(batch) {} }`.',
+    { cloudflareCode: 11001 },
+  ),
+  ERR_QUEUE_NO_PULL: entry(400, 'caller', 'Enable it: `wrangler queues consumer http add`.', {
+    cloudflareCode: 10405,
   }),
   ERR_OBJECT_CLASS_NOT_FOUND: entry(
     400,
     'caller',
     'Export the class, and name it in `migrations` of the project that exports it.',
     { cloudflareCode: 10061 },
+  ),
+  ERR_OBJECT_CLASS_UNEXPORTED: entry(400, 'caller', 'Export the class from the main module.', {
+    cloudflareCode: 10070,
+  }),
+  ERR_OBJECT_CLASS_MISSING: entry(
+    400,
+    'caller',
+    'Export the class from the main module, or rename or delete it in `migrations`.',
+    { cloudflareCode: 10064 },
+  ),
+  ERR_OBJECT_CLASS_STATE: entry(
+    400,
+    'caller',
+    'Compare `migrations` with `skerry object list`: they say what was done already.',
+    { cloudflareCode: 10074 },
+  ),
+  ERR_OBJECT_MIGRATION_TAG: entry(
+    400,
+    'caller',
+    'Deploy again, with the migrations that come after the tag.',
+    {
+      cloudflareCode: 10079,
+    },
+  ),
+  ERR_OBJECT_MIGRATION_UPLOAD: entry(400, 'caller', 'Run `wrangler deploy` once.', { cloudflareCode: 10211 }),
+  ERR_OBJECT_EXPORTS: entry(400, 'caller', 'Correct the entries of `exports` that the message names.', {
+    cloudflareCode: 100402,
+  }),
+  ERR_OBJECT_NAMESPACE_LIMIT: entry(400, 'caller', 'Delete a class that nobody uses.'),
+  ERR_OBJECT_NAMESPACE_NOT_FOUND: entry(404, 'caller', 'List the namespaces with `skerry object list`.'),
+  ERR_SCRIPT_REFERENCED: entry(
+    400,
+    'caller',
+    'Deploy the other scripts without it first, or delete with `force=true`.',
+  ),
+  ERR_TAIL_CONSUMER: entry(400, 'caller', 'Deploy the consumer, with a tail() handler, first.', {
+    cloudflareCode: 10021,
+  }),
+  ERR_ANALYTICS_DATASET_NOT_FOUND: entry(
+    404,
+    'caller',
+    'Write a point to it, or list the datasets: `GET /api/v1/accounts/<account>/analytics`.',
   ),
   ERR_SECRET_UNDEPLOYED: entry(
     400,
@@ -380,7 +507,7 @@ export class SkerryError extends Error {
 export function toSkerryError(error: unknown): SkerryError | undefined {
   if (error instanceof SkerryError) return error
   const message = error instanceof Error ? error.message : ''
-  const [, code, detail] = /^(?:SkerryError: )?(ERR_[A-Z_]+): ([\s\S]*)$/.exec(message) ?? []
+  const [, code, detail] = /^(?:SkerryError: )?(ERR_[A-Z0-9_]+): ([\s\S]*)$/.exec(message) ?? []
   if (!code || detail === undefined || !Object.hasOwn(ERRORS, code)) return undefined
   return new SkerryError(code as ErrorCode, detail, { cause: error })
 }

@@ -22,6 +22,10 @@ export const LIMIT_GROUPS = {
   egress: 'What functions send',
   uploads: 'Uploads',
   kv: 'KV',
+  r2: 'R2',
+  cache: "Functions' caches",
+  d1: 'D1',
+  queues: 'Queues',
   gateway: 'The gateway',
   logs: 'Logs',
 } as const

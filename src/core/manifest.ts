@@ -154,7 +154,29 @@ export interface Program {
   readonly compatibilityFlags: readonly string[]
 }
 
-/** An immutable version. */
+/** How paths of HTML files end: Cloudflare's four ways. */
+export type HtmlHandling = 'auto-trailing-slash' | 'force-trailing-slash' | 'drop-trailing-slash' | 'none'
+
+/** What is served where there is no file. */
+export type NotFoundHandling = 'single-page-application' | '404-page' | 'none'
+
+/** How static files are served, as an upload says it. Its `_headers` and `_redirects` are in the document. */
+export interface AssetsConfig {
+  readonly html_handling?: HtmlHandling
+  readonly not_found_handling?: NotFoundHandling
+  /** Requests that the Worker gets before files are looked at: all, or those whose path fits a pattern. */
+  readonly run_worker_first?: boolean | readonly string[]
+  readonly base_path?: string
+}
+
+/** The static files of a version. */
+export interface AssetsRef {
+  /** Of the document that has them all and how they are served, in the code store: SHA-256, 64 hex digits. */
+  readonly digest: string
+  readonly config: AssetsConfig
+}
+
+/** An immutable version. Without code, only files: its main module is the empty text. */
 export interface Manifest extends Program {
   readonly bindings: readonly StoredBinding[]
   readonly exports: readonly ExportRef[]
@@ -162,6 +184,7 @@ export interface Manifest extends Program {
   readonly startupTimeMs: number
   /** The longest synchronous turn, in milliseconds, if the project sets one (`limits.cpu_ms`); within LIMITS. */
   readonly turnMs?: number
+  readonly assets?: AssetsRef
 }
 
 /** What an edge needs to make a version's isolate; fetched once per version and kept in memory. */
@@ -176,5 +199,7 @@ export interface LoadableVersion extends Program {
   readonly kvPrefixes: Readonly<Record<string, string>>
   /** What its bindings name, as `<binding type>/<name>`, and the id of the object behind each. */
   readonly resources: Readonly<Record<string, string>>
+  /** The digest of its static files' document. */
+  readonly assets?: string
   readonly reads: Reads
 }

@@ -11,6 +11,8 @@ export interface EdgeVersion {
   /** Share of the script's requests, 0–100. */
   readonly percentage: number
   readonly reads: Reads
+  /** The digest of the document of its static files; absent for what has none. */
+  readonly assets?: string
   /** The default export answers `fetch`. */
   readonly hasFetch: boolean
   /** The longest synchronous turn, in milliseconds, before the supervisor ends its process. */
@@ -28,10 +30,17 @@ export interface ScriptEntry {
   readonly previews: boolean
   /** Logs are read live until then: milliseconds since the epoch, 0 = no. */
   readonly tailingUntilMs: number
+  /** Scripts whose `tail()` gets its traces; absent for those that have none. */
+  readonly tailConsumers?: readonly string[]
   /** It isn't called until then; absent for almost every script, so that a request costs one property read. */
   readonly quarantine?: Quarantine
   /** Code that isn't called on preview hosts, by `EdgeVersion.isolate`. */
   readonly quarantinedIsolates?: Readonly<Record<string, Quarantine>>
+}
+
+/** Whether a script's isolates report what they do: to live readers, or to tail consumers. */
+export function isTailed(entry: ScriptEntry, nowMs: number): boolean {
+  return entry.tailingUntilMs > nowMs || entry.tailConsumers !== undefined
 }
 
 /** A script as the gateway meets it; the same object as long as the script exists, so counters can live on it. */
@@ -54,6 +63,13 @@ export interface HostRoute {
   readonly customDomain: boolean
 }
 
+/** A namespace of users' Durable Objects, with the script and the class that its objects have now. */
+export interface NamespaceEntry {
+  readonly id: string
+  readonly script: string
+  readonly className: string
+}
+
 /** What changed in an account between two revisions; `from` 0 = everything. */
 export interface AccountChanges {
   readonly accountId: string
@@ -65,6 +81,8 @@ export interface AccountChanges {
   readonly removed: readonly string[]
   /** All routes and custom domains, when any changed. */
   readonly routes?: readonly HostRoute[]
+  /** All namespaces of Durable Objects, when any changed. */
+  readonly namespaces?: readonly NamespaceEntry[]
   /** The gateway file and the secrets it refers to, when either changed. */
   readonly gateway?: GatewaySnapshot
   /** API keys that were made or changed; all of them when `from` is 0. */

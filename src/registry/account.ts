@@ -2,10 +2,11 @@ import { DurableObject } from 'cloudflare:workers'
 import { createApiKeySecret } from '../core/api-key-text.ts'
 import type { PurgeTarget } from '../core/gateway.ts'
 import type { SecretBinding } from '../core/manifest.ts'
+import type { ExportsReport } from '../core/object-changes.ts'
 import type { ResourceKind } from '../core/resources.ts'
 import type { AccountChanges, EdgeVersion } from '../core/routing.ts'
 import type { StateEnv } from '../env.ts'
-import { followers } from '../roles.ts'
+import { followers, objectsRole } from '../roles.ts'
 import {
   type ApiKeyChange,
   type ApiKeyPage,
@@ -21,6 +22,7 @@ import {
   rotateApiKey,
   updateApiKey,
 } from './api-keys.ts'
+import { type AssetRecord, findAssets, hasAssets, insertAssets, missingAssets } from './assets.ts'
 import { readChanges, toEdgeVersion } from './changes.ts'
 import {
   currentDeployment,
@@ -57,6 +59,8 @@ import {
 } from './kv-namespaces.ts'
 import { Meta } from './meta.ts'
 import { ACCOUNT_MIGRATIONS } from './migrations.ts'
+import type { NamespacePlan } from './namespace-draft.ts'
+import { requireClasses, scriptsThatBind } from './namespace-plan.ts'
 import {
   type NewVersion,
   planSecrets,
@@ -64,11 +68,22 @@ import {
   type SecretChange,
   type VersionContent,
 } from './new-version.ts'
+import {
+  deleteNamespacesOf,
+  findNamespace,
+  forgetDoomedNamespace,
+  listDoomedNamespaces,
+  listNamespaces,
+  type NamespaceRecord,
+  saveNamespaces,
+  savePendingTransfers,
+} from './object-namespaces.ts'
 import { insertPurges } from './purges.ts'
 import {
   deleteResource,
   findResource,
   insertResource,
+  listBinders,
   listResources,
   type ResourceRecord,
   renameResource,
@@ -91,6 +106,7 @@ import {
   reviseScript,
   type ScriptRecord,
   type ScriptSettings,
+  setMigrationTag,
   touchScript,
   updateScript,
 } from './scripts.ts'
@@ -107,6 +123,7 @@ import {
   type StrikeRecord,
   strikePolicy,
 } from './strikes.ts'
+import { checkTailConsumers, tailProducersOf } from './tail-consumers.ts'
 import {
   type Author,
   countVersions,
@@ -156,10 +173,11 @@ export class Account extends DurableObject<StateEnv> {
     return listScripts(this.#sql)
   }
 
-  /** @throws ERR_SCRIPT_NOT_FOUND */
+  /** @throws ERR_SCRIPT_NOT_FOUND, ERR_TAIL_CONSUMER */
   updateScript(name: string, change: ScriptSettings): Promise<ScriptRecord> {
     return this.#commit(revision => {
       this.#requireScript(name)
+      checkTailConsumers(this.#sql, name, change)
       touchScript(this.#sql, name, revision, Date.now())
       updateScript(this.#sql, name, change)
       return this.#requireScript(name)
@@ -172,10 +190,11 @@ export class Account extends DurableObject<StateEnv> {
       await this.updateScript(name, { tailingUntilMs: untilMs })
   }
 
-  /** Removes script, versions, deployments and routes. @throws ERR_SCRIPT_NOT_FOUND */
+  /** Removes script, versions, deployments, routes, and its Durable Objects with all they stored. @throws ERR_SCRIPT_NOT_FOUND */
   deleteScript(name: string): Promise<void> {
     return this.#commit(revision => {
       this.#requireScript(name)
+      if (deleteNamespacesOf(this.#sql, name)) this.#noteNamespaces(revision)
       deleteRoutesOf(this.#sql, name)
       deleteDeployments(this.#sql, name)
       deleteVersions(this.#sql, name)
@@ -256,9 +275,10 @@ export class Account extends DurableObject<StateEnv> {
   /**
    * Adds a version, and deploys it where asked, in one transaction.
    *
-   * @throws ERR_BINDING_INHERIT, ERR_SERVICE_TARGET, ERR_SERVICE_ENTRYPOINT, ERR_KV_NAMESPACE_NOT_FOUND
+   * @throws ERR_BINDING_INHERIT, ERR_SERVICE_TARGET, ERR_SERVICE_ENTRYPOINT, ERR_KV_NAMESPACE_NOT_FOUND,
+   * ERR_TAIL_CONSUMER, ERR_OBJECT_*
    */
-  addVersion(script: string, upload: NewVersion): Promise<VersionRecord> {
+  addVersion(script: string, upload: NewVersion): Promise<AddedVersion> {
     return this.#addVersion(script, upload, previous => planUpload(this.#sql, script, upload, previous))
   }
 
@@ -281,7 +301,11 @@ export class Account extends DurableObject<StateEnv> {
     return listDeployments(this.#sql, script, limit)
   }
 
-  /** Gives versions their shares of the traffic. @throws ERR_SCRIPT_NOT_FOUND, ERR_VERSION_NOT_FOUND */
+  /**
+   * Gives versions their shares of the traffic.
+   *
+   * @throws ERR_SCRIPT_NOT_FOUND, ERR_VERSION_NOT_FOUND, ERR_OBJECT_CLASS_MISSING
+   */
   deploy(
     script: string,
     shares: readonly Share[],
@@ -290,7 +314,9 @@ export class Account extends DurableObject<StateEnv> {
     return this.#commit(revision => {
       this.#requireScript(script)
       for (const { version_id } of shares) {
-        if (!findVersion(this.#sql, script, version_id)) throw versionNotFound(version_id)
+        const version = findVersion(this.#sql, script, version_id)
+        if (!version) throw versionNotFound(version_id)
+        requireClasses(listNamespaces(this.#sql), script, version.manifest.exports)
       }
       return this.#insertDeployment(script, shares, by, revision)
     })
@@ -371,6 +397,27 @@ export class Account extends DurableObject<StateEnv> {
     return deleteKvNamespace(this.#sql, id)
   }
 
+  // Static files: which are stored, by the hash that their clients know them by.
+
+  /** What is known already stays as it is. */
+  addAssets(assets: readonly AssetRecord[]): void {
+    this.ctx.storage.transactionSync(() => insertAssets(this.#sql, assets))
+  }
+
+  findAssets(hashes: readonly string[]): AssetRecord[] {
+    return findAssets(this.#sql, hashes)
+  }
+
+  /** Whether a file is stored for each of the hashes; quickest where one of the first is missing. */
+  hasAssets(hashes: readonly string[]): boolean {
+    return hasAssets(this.#sql, hashes)
+  }
+
+  /** Those of the hashes that no file is stored for. */
+  missingAssets(hashes: readonly string[]): string[] {
+    return missingAssets(this.#sql, hashes)
+  }
+
   // Databases, buckets and queues: names only. What they hold is with the objects of their `object` ids.
 
   /** @throws ERR_RESOURCE_TAKEN */
@@ -380,6 +427,11 @@ export class Account extends DurableObject<StateEnv> {
 
   listResources(kind: ResourceKind): ResourceRecord[] {
     return listResources(this.#sql, kind)
+  }
+
+  /** Which scripts, as they are deployed, bind which object of a kind. */
+  listBinders(kind: ResourceKind): { script: string; object: string }[] {
+    return listBinders(this.#sql, kind)
   }
 
   /** By id or name. */
@@ -395,6 +447,40 @@ export class Account extends DurableObject<StateEnv> {
   /** @throws ERR_D1_NOT_FOUND, ERR_R2_BUCKET_NOT_FOUND, ERR_QUEUE_NOT_FOUND */
   deleteResource(kind: ResourceKind, idOrName: string): ResourceRecord {
     return deleteResource(this.#sql, kind, idOrName)
+  }
+
+  // Namespaces of Durable Objects: names only, as before.
+
+  listNamespaces(): NamespaceRecord[] {
+    return listNamespaces(this.#sql)
+  }
+
+  findNamespace(id: string): NamespaceRecord | undefined {
+    return findNamespace(this.#sql, id)
+  }
+
+  /** Other scripts that use a script: as the home of their objects' class, or as the source of their traces. */
+  listReferences(script: string): ScriptReferences {
+    const namespaces = listNamespaces(this.#sql).filter(record => record.script === script)
+    return {
+      objects: namespaces.flatMap(({ id }) =>
+        scriptsThatBind(this.#sql, id, script).map(service => ({ service, namespaceId: id })),
+      ),
+      tailProducers: tailProducersOf(this.#sql, script),
+    }
+  }
+
+  /** Deletes the objects of namespaces that are gone; tries again until they are. */
+  override async alarm(): Promise<void> {
+    const accountId = this.#meta.text('account_id')
+    for (const id of listDoomedNamespaces(this.#sql)) {
+      try {
+        await objectsRole(this.env, this.ctx.exports).deleteNamespace(accountId, id)
+        forgetDoomedNamespace(this.#sql, id)
+      } catch {
+        await this.ctx.storage.setAlarm(Date.now() + DELETE_AGAIN_MS)
+      }
+    }
   }
 
   // API keys
@@ -501,32 +587,49 @@ export class Account extends DurableObject<StateEnv> {
   }
 
   /**
-   * The digest needs an await, in which another change may slip in: then the merge is done again on what is
-   * the latest by now.
+   * The digest needs an await, in which another change may slip in: then all is done again on what is the latest
+   * by now.
    */
   async #addVersion(
     script: string,
     by: Omit<NewVersion, 'manifest' | 'bindings' | 'keepTypes'>,
     make: (previous: VersionRecord | undefined) => VersionContent,
-  ): Promise<VersionRecord> {
+  ): Promise<AddedVersion> {
     const id = crypto.randomUUID()
     const accountId = this.#meta.text('account_id')
     for (;;) {
-      const previous = latestVersion(this.#sql, script)
-      const content = { id, annotations: by.annotations, ...make(previous) }
+      const before = this.#meta.number('revision')
+      const { namespaces, ...made } = make(latestVersion(this.#sql, script))
+      const content = { id, annotations: by.annotations, ...made }
       const isolate = await isolateDigest({ accountId, script }, content)
-      if (latestVersion(this.#sql, script)?.id !== previous?.id) continue
+      if (this.#meta.number('revision') !== before) continue
       return this.#commit(revision => {
         touchScript(this.#sql, script, revision, Date.now())
         if (by.settings) updateScript(this.#sql, script, by.settings)
+        if (namespaces) this.#saveNamespaces(script, namespaces, revision)
         insertVersion(
           this.#sql,
           { ...content, script, isolate, source: by.source, author: by.author },
           Date.now(),
         )
         if (by.deploy) this.#insertDeployment(script, [{ version_id: id, percentage: 100 }], by, revision)
-        return findVersion(this.#sql, script, id) as VersionRecord
+        const version = findVersion(this.#sql, script, id) as VersionRecord
+        return { ...version, ...(namespaces?.report && { report: namespaces.report }) }
       })
+    }
+  }
+
+  #saveNamespaces(script: string, plan: NamespacePlan, revision: number): void {
+    savePendingTransfers(this.#sql, plan.transfers)
+    setMigrationTag(this.#sql, script, plan.tag)
+    if (saveNamespaces(this.#sql, plan.namespaces)) this.#noteNamespaces(revision)
+  }
+
+  /** The alarm is on disk with what it is for. */
+  #noteNamespaces(revision: number): void {
+    this.#meta.set('namespaces_revision', revision)
+    if (listDoomedNamespaces(this.#sql).length > 0) {
+      void this.ctx.storage.setAlarm(Date.now() + DELETE_AFTER_MS)
     }
   }
 
@@ -572,6 +675,22 @@ export class Account extends DurableObject<StateEnv> {
     return script
   }
 }
+
+/** A version that was added. */
+export type AddedVersion = VersionRecord & {
+  /** What became of the classes, where the upload declares them. */
+  readonly report?: ExportsReport
+}
+
+/** Who uses a script. */
+export interface ScriptReferences {
+  readonly objects: readonly { readonly service: string; readonly namespaceId: string }[]
+  readonly tailProducers: readonly string[]
+}
+
+/** Until then, edges and objects have heard that the namespace is gone. */
+const DELETE_AFTER_MS = 500
+const DELETE_AGAIN_MS = 2000
 
 /** Pushing a change waits no longer than this for an edge. */
 const PUSH_TIMEOUT_MS = 2000

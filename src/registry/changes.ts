@@ -5,15 +5,18 @@ import type { Quarantine } from '../core/strikes.ts'
 import { listApiKeysSince, listRemovedApiKeysSince } from './api-keys.ts'
 import { currentDeployment } from './deployments.ts'
 import type { Meta } from './meta.ts'
+import { listNamespaceEntries } from './object-namespaces.ts'
 import { listPurgesSince } from './purges.ts'
 import { listRoutes } from './routes.ts'
 import { listRemovedSince, listScriptsSince, type ScriptRecord } from './scripts.ts'
 import { listQuarantines, type QuarantineRecord } from './strikes.ts'
+import { tailConsumersOf } from './tail-consumers.ts'
 import { findVersion, type VersionRecord } from './versions.ts'
 
 /** What edges must learn of an account after a revision; 0 = everything. */
 export function readChanges(sql: SqlStorage, meta: Meta, from: number, nowMs: number): AccountChanges {
   const quarantines = Map.groupBy(listQuarantines(sql, nowMs), ({ script }) => script)
+  const namespacesChanged = meta.number('namespaces_revision') > from
   const routesChanged = from === 0 || meta.number('routes_revision') > from
   return {
     accountId: meta.text('account_id'),
@@ -31,6 +34,7 @@ export function readChanges(sql: SqlStorage, meta: Meta, from: number, nowMs: nu
         customDomain: custom_domain === 1,
       })),
     }),
+    ...(namespacesChanged && { namespaces: listNamespaceEntries(sql) }),
     ...readApiKeys(sql, from),
     ...readPurges(sql, from),
   }
@@ -60,6 +64,7 @@ export function toEdgeVersion(version: VersionRecord, percentage: number): EdgeV
     percentage,
     // What it forwards through a service binding, another function's code may read.
     reads: manifest.bindings.some(({ type }) => type === 'service') ? EVERYTHING : manifest.reads,
+    ...(manifest.assets && { assets: manifest.assets.digest }),
     hasFetch: main?.handlers.includes('fetch') ?? false,
     turnMs: manifest.turnMs ?? LIMITS.turnMs,
   }
@@ -73,11 +78,13 @@ function toEntry(
   quarantines: readonly QuarantineRecord[],
 ): ScriptEntry {
   const shares = currentDeployment(sql, script.name)?.versions ?? []
+  const tailConsumers = tailConsumersOf(script)
   return {
     name: script.name,
     workersDev: script.workers_dev === 1,
     previews: script.previews === 1,
     tailingUntilMs: script.tailing_until_ms,
+    ...(tailConsumers.length > 0 && { tailConsumers }),
     versions: shares.flatMap(({ version_id, percentage }) => {
       const version = findVersion(sql, script.name, version_id)
       return version ? [toEdgeVersion(version, percentage)] : []

@@ -1,7 +1,13 @@
 /** Single values of an object: its identity and counters. */
 export const META_SCHEMA = 'CREATE TABLE meta (key TEXT PRIMARY KEY, value)'
 
-type Key = 'account_id' | 'workers_domain' | 'revision' | 'routes_revision' | 'gateway_revision'
+type Key =
+  | 'account_id'
+  | 'workers_domain'
+  | 'revision'
+  | 'routes_revision'
+  | 'gateway_revision'
+  | 'namespaces_revision'
 
 /** Reads and writes them. */
 export class Meta {

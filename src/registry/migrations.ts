@@ -1,8 +1,10 @@
 import { API_KEYS_SCHEMA } from './api-keys.ts'
+import { ASSETS_SCHEMA } from './assets.ts'
 import { DEPLOYMENTS_SCHEMA } from './deployments.ts'
 import { GATEWAY_SCHEMA } from './gateway.ts'
 import { KV_NAMESPACES_SCHEMA } from './kv-namespaces.ts'
 import { META_SCHEMA } from './meta.ts'
+import { OBJECT_NAMESPACES_SCHEMA } from './object-namespaces.ts'
 import { PURGES_SCHEMA } from './purges.ts'
 import { RESOURCES_SCHEMA } from './resources.ts'
 import { ROUTES_SCHEMA } from './routes.ts'
@@ -23,5 +25,5 @@ export const ACCOUNT_MIGRATIONS: readonly Migration[] = [
   ].join(';'),
   STRIKES_SCHEMA,
   [GATEWAY_SCHEMA, API_KEYS_SCHEMA, PURGES_SCHEMA].join(';'),
-  [RESOURCES_SCHEMA].join(';'),
+  [ASSETS_SCHEMA, RESOURCES_SCHEMA, OBJECT_NAMESPACES_SCHEMA].join(';'),
 ]

@@ -1,12 +1,16 @@
 import { SkerryError } from '../core/errors.ts'
 import type { Manifest, StoredBinding } from '../core/manifest.ts'
+import type { ObjectChanges } from '../core/object-changes.ts'
 import { currentDeployment } from './deployments.ts'
 import { scriptNotFound } from './failures.ts'
 import { resolveKvPrefixes } from './kv-namespaces.ts'
+import type { NamespacePlan } from './namespace-draft.ts'
+import { planNamespaces, resolveNamespaces } from './namespace-plan.ts'
 import { resolveResources } from './resources.ts'
 import type { ScriptSettings } from './scripts.ts'
 import { applySecrets, type SecretEdits } from './secret-changes.ts'
 import { checkServices } from './services.ts'
+import { checkTailConsumers } from './tail-consumers.ts'
 import { type Author, type InheritBinding, mergeBindings, type VersionRecord } from './versions.ts'
 
 /** A new version, as the control plane brings it: probed, its modules stored, its secrets encrypted. */
@@ -21,6 +25,8 @@ export interface NewVersion {
   /** Also send all traffic to it. */
   readonly deploy: boolean
   readonly settings?: ScriptSettings
+  /** Changes of its Durable Object classes. */
+  readonly objects?: ObjectChanges
 }
 
 /** A change of secrets. */
@@ -33,12 +39,16 @@ export interface SecretChange {
 }
 
 /** What a version will hold, beside who made it and how. */
-export type VersionContent = Pick<VersionRecord, 'manifest' | 'kvPrefixes' | 'resources'>
+export type VersionContent = Pick<VersionRecord, 'manifest' | 'kvPrefixes' | 'resources'> & {
+  /** What becomes of the account's namespaces of objects, where it can change. */
+  readonly namespaces?: NamespacePlan
+}
 
 /**
  * The content of an uploaded version: its own bindings, and those it keeps of the previous version.
  *
- * @throws ERR_BINDING_INHERIT, ERR_SERVICE_TARGET, ERR_SERVICE_ENTRYPOINT, ERR_KV_NAMESPACE_NOT_FOUND
+ * @throws ERR_BINDING_INHERIT, ERR_SERVICE_TARGET, ERR_SERVICE_ENTRYPOINT, ERR_KV_NAMESPACE_NOT_FOUND,
+ * ERR_TAIL_CONSUMER, ERR_OBJECT_*
  */
 export function planUpload(
   sql: SqlStorage,
@@ -50,10 +60,16 @@ export function planUpload(
   const bindings = mergeBindings(before, upload.bindings, upload.keepTypes)
   const manifest = { ...upload.manifest, bindings }
   checkServices(sql, script, manifest)
+  checkTailConsumers(sql, script, upload.settings)
+  const namespaces = planNamespaces(sql, script, manifest, upload.objects, upload.deploy)
   return {
     manifest,
     kvPrefixes: resolveKvPrefixes(sql, bindings),
-    resources: resolveResources(sql, script, bindings),
+    resources: {
+      ...resolveResources(sql, script, bindings),
+      ...resolveNamespaces(namespaces, script, bindings),
+    },
+    namespaces,
   }
 }
 

@@ -96,6 +96,21 @@ export function resolveResources(
   return resources
 }
 
+/** Which scripts, as they are deployed, bind what; objects are ids of resources of a kind. */
+export function listBinders(sql: SqlStorage, kind: ResourceKind): { script: string; object: string }[] {
+  return sql
+    .exec<{ script: string; object: string }>(
+      `SELECT DISTINCT versions.script, bound.value AS object FROM deployments
+       JOIN json_each(deployments.versions) AS share
+       JOIN versions ON versions.id = json_extract(share.value, '$.version_id')
+       JOIN json_each(versions.resources) AS bound ON bound.key LIKE ? || '/%'
+       WHERE deployments.number IN (SELECT max(number) FROM deployments GROUP BY script)
+       ORDER BY versions.script`,
+      kind,
+    )
+    .toArray()
+}
+
 type Row = {
   kind: ResourceKind
   id: string

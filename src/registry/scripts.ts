@@ -17,6 +17,8 @@ export interface ScriptRecord {
   readonly settings: string
   /** The account's revision at its last change. */
   readonly revision: number
+  /** The last migration of its Durable Object classes. */
+  readonly migration_tag: string | null
 }
 
 export const SCRIPTS_SCHEMA = `
@@ -90,6 +92,11 @@ export function updateScript(sql: SqlStorage, name: string, change: ScriptSettin
     const before = JSON.parse(findScript(sql, name)?.settings ?? '{}') as Record<string, unknown>
     set('settings', JSON.stringify({ ...before, ...change.settings }))
   }
+}
+
+/** Notes the last migration of a script's classes. */
+export function setMigrationTag(sql: SqlStorage, name: string, tag: string | null): void {
+  sql.exec('UPDATE scripts SET migration_tag = ? WHERE name = ?', tag, name)
 }
 
 /** Removes the script, leaving a tombstone for edges that follow by revision. */

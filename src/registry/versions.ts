@@ -100,6 +100,10 @@ export function isolateDigest(
       ...(manifest.turnMs === undefined ? [] : [manifest.turnMs]),
       // Left out where there is none, so that what was deployed before there were any keeps its digest.
       ...(Object.keys(version.resources).length > 0 ? [version.resources] : []),
+      // Without a binding, the isolate knows nothing of its files.
+      ...(manifest.assets && manifest.bindings.some(({ type }) => type === 'assets')
+        ? [manifest.assets.digest]
+        : []),
     ]),
   )
 }

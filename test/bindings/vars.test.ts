@@ -73,22 +73,21 @@ describe('parseBindings() refuses', () => {
   })
 
   test.each([
+    'agent_memory',
     'ai',
-    'analytics_engine',
-    'assets',
+    'ai_search_namespace',
+    'artifacts',
     'browser',
-    'd1',
     'dispatch_namespace',
-    'durable_object_namespace',
+    'flagship',
     'hyperdrive',
     'images',
     'mtls_certificate',
     'pipelines',
-    'queue',
-    'r2_bucket',
     'secrets_store_secret',
     'send_email',
     'vectorize',
+    'vpc_network',
     'worker_loader',
     'workflow',
   ])('%s by its name, with a way out', type => {

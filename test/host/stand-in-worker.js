@@ -14,6 +14,12 @@ export class CronClock extends DurableObject {}
 export class TailHub extends DurableObject {}
 export class Limiter extends DurableObject {}
 export class Records extends DurableObject {}
+export class Queue extends DurableObject {}
+export class Bucket extends DurableObject {}
+export class Analytics extends DurableObject {}
+export class UserObject extends DurableObject {}
+export class ObjectIndex extends DurableObject {}
+export class Database extends DurableObject {}
 
 export class Health extends WorkerEntrypoint {
   fetch() {
@@ -26,6 +32,7 @@ export class Ops extends WorkerEntrypoint {
   }
 }
 export class Handover extends WorkerEntrypoint {}
+export class D1Entrypoint extends WorkerEntrypoint {}
 
 const isText = value => typeof value === 'string'
 

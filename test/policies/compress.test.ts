@@ -1,7 +1,8 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { chooseEncoding, compressPolicy } from '../../routes/policies/compress.ts'
+import { compressPolicy } from '../../routes/policies/compress.ts'
 import { createPhase } from '../../routes/policies/middleware.ts'
+import { chooseEncoding } from '../../src/core/accept-encoding.ts'
 import { bundleModule, startWorkerd, type Workerd } from '../support/workerd.ts'
 import { runPolicy } from './support.ts'
 

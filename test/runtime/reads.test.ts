@@ -58,6 +58,21 @@ describe('readsOf() finds headers that Cloudflare sets', () => {
   })
 })
 
+describe('readsOf() finds the Cache API', () => {
+  test.each(['caches.default', 'const { open } = caches', 'globalThis.caches?.open', "self['caches']"])(
+    'in %s',
+    code => {
+      expect(read(code).caches).toBe(true)
+    },
+  )
+
+  test.each(['const cachesSeen = 1', 'Cache', "globalThis['cac' + 'hes']"])('not in %s', code => {
+    expect(read(code)).toEqual({ cf: false, clientHeaders: false })
+  })
+
+  test('not in data', () => expect(read('caches', 'data').caches).toBeUndefined())
+})
+
 test('readsOf() looks at every module but source maps', () => {
   const bytes = new TextEncoder().encode('request.cf; "cf-ray"')
   const together = (type: ModuleType) =>

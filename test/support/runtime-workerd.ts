@@ -28,7 +28,7 @@ export interface RuntimeHost extends Workerd {
   runNative(name: string, path?: string, init?: RequestOptions): Promise<string>
   /** A call of the harness, over JSON. */
   call<T = EventResult>(
-    verb: 'code' | 'describe' | 'evict' | 'scheduled' | 'native-scheduled',
+    verb: 'code' | 'describe' | 'evict' | 'scheduled' | 'native-scheduled' | 'queue' | 'native-queue',
     name: string,
   ): Promise<T>
   /** How often isolates were loaded by `run` and `call`. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { build } from 'esbuild'
+import { preludesAsText } from '../../host/bundle.ts'
 import {
   type BindingConfig,
   Embedded,
@@ -123,7 +124,7 @@ export async function bundleModule(path: string): Promise<string> {
     mainFields: ['module', 'main'],
     conditions: ['workerd', 'worker', 'import'],
     external: ['cloudflare:*', 'node:*'],
-    loader: { '.prelude.js': 'text' },
+    plugins: [preludesAsText],
     keepNames: true,
     logLevel: 'silent',
   })

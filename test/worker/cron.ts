@@ -52,7 +52,7 @@ export class CronClock extends ProductClock {
   }
 }
 
-export class Edge extends WorkerEntrypoint<TestEnv> implements Invoker {
+export class Edge extends WorkerEntrypoint<TestEnv> implements Pick<Invoker, 'runScheduled'> {
   async runScheduled(target: InvocationTarget, event: ScheduledEvent): Promise<EventResult> {
     const time = testTime(this.env)
     const call: Call = { ...target, ...event, startedMs: time.now() }

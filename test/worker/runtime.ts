@@ -1,11 +1,14 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import type { BindScope } from '../../bindings/binding.ts'
 import { bindEnv } from '../../bindings/index.ts'
+import { encodeV8 } from '../../bindings/queue/v8-encode.ts'
 import { setServiceResolver } from '../../bindings/service/entrypoint.ts'
 import { callScheduled, describeExports, evictIsolate } from '../../runtime/harness.ts'
 import { probeProgram } from '../../runtime/probe.ts'
+import { runBatch } from '../../runtime/queue-batch.ts'
 import { toWorkerCode } from '../../runtime/worker-code.ts'
 import type { Binding, ExportRef, ModuleRef, Program } from '../../src/core/manifest.ts'
+import type { ContentType, QueueBatch } from '../../src/core/queue.ts'
 import type { TestScript } from './runtime-script.ts'
 
 export { RateLimitEntrypoint } from '../../bindings/rate-limit/entrypoint.ts'
@@ -72,6 +75,9 @@ export default {
           return Response.json(true)
         case 'scheduled':
           return Response.json(await callScheduled(worker, { cron: '* * * * *', scheduledTime: 60_000 }))
+        case 'queue':
+        case 'native-queue':
+          return Response.json(await runBatch(worker, toBatch(), verb === 'native-queue'))
         case 'native-scheduled':
           return Response.json(
             await worker.getEntrypoint().scheduled({ cron: '* * * * *', scheduledTime: new Date(60_000) }),
@@ -83,6 +89,28 @@ export default {
     return new Response('no such verb', { status: 404 })
   },
 } satisfies ExportedHandler<Env>
+
+/** A message of each content type. */
+function toBatch(): QueueBatch {
+  const encode = (text: string) => new TextEncoder().encode(text)
+  const bodies: [ContentType, Uint8Array][] = [
+    ['json', encode('{"n":1}')],
+    ['text', encode('two')],
+    ['bytes', new Uint8Array([3])],
+    ['v8', encodeV8(new Map([['n', new Date(4)]]))],
+  ]
+  return {
+    queue: 'jobs',
+    messages: bodies.map(([type, body], i) => ({
+      id: `m${i}`,
+      timestampMs: 60_000 + i,
+      attempts: i + 1,
+      type,
+      body,
+    })),
+    metrics: { backlogCount: 9, backlogBytes: 99, oldestMessageTimestamp: 5000 },
+  }
+}
 
 async function probe(script: TestScript, env: Env, ctx: ExecutionContext) {
   const { program, files } = read(script)

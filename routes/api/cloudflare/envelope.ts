@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import { ERRORS, type ErrorEntry, type SkerryError } from '../../../src/core/errors.ts'
+import type { ExportsRemark } from '../../../src/core/object-changes.ts'
 import { retryHeaders } from '../../../src/core/problem.ts'
 import type { Api } from '../context.ts'
 
@@ -22,12 +23,22 @@ export function toEnvelope(error: SkerryError): Response {
   const { status, cloudflareCode }: ErrorEntry = ERRORS[error.code]
   const body = {
     success: false,
-    errors: [{ code: cloudflareCode ?? 10013, message: error.detail, error_code: error.code }],
+    errors: [{ code: cloudflareCode ?? 10013, ...describe(error), error_code: error.code }],
     messages: [],
     result: null,
   }
   // wrangler waits for as long as Retry-After says, and tries again.
   return Response.json(body, { status, headers: retryHeaders(error.code) })
+}
+
+/** Its words; for classes that aren't as declared, also those of each, from which wrangler makes a list. */
+function describe(error: SkerryError): { message: string; meta?: { details: readonly ExportsRemark[] } } {
+  if (error.code !== 'ERR_OBJECT_EXPORTS') return { message: error.detail }
+  const details = JSON.parse(error.detail) as ExportsRemark[]
+  const list = details.map(
+    ({ scenario, message, suggestion }) => `[${scenario}] ${message} ${suggestion ?? ''}`,
+  )
+  return { message: `Durable Object exports reconciliation failed: ${list.join(' ')}`, meta: { details } }
 }
 
 /** The query's `page` (from 1) and `per_page` (default and at most `maxPerPage`). */

@@ -1,10 +1,13 @@
 import { type Context, Hono } from 'hono'
+import { SkerryError } from '../../../src/core/errors.ts'
+import type { ScriptReferences } from '../../../src/registry/account.ts'
 import { scriptNotFound } from '../../../src/registry/failures.ts'
 import type { ScriptRecord } from '../../../src/registry/scripts.ts'
 import type { VersionRecord } from '../../../src/registry/versions.ts'
 import type { Api } from '../context.ts'
 import { requireRole } from '../roles.ts'
 import { respondResult } from './envelope.ts'
+import { removeQueueConsumers } from './queues-scope.ts'
 import { readScript, readScriptName } from './script-name.ts'
 import { uploadVersion } from './upload.ts'
 import { handlersOf } from './versions.ts'
@@ -26,7 +29,10 @@ scripts.put('/:name', async c => {
   return respondResult(c, {
     ...toScript(script),
     ...handlersOf(version),
+    has_assets: version.manifest.assets !== undefined,
+    has_modules: version.manifest.modules.length > 0,
     deployment_id: version.id,
+    ...(version.report && { exports_reconciliation: version.report }),
     startup_time_ms: version.manifest.startupTimeMs,
     compatibility_date: version.manifest.compatibilityDate,
     compatibility_flags: version.manifest.compatibilityFlags,
@@ -45,13 +51,33 @@ scripts.get('/:name', async c => {
 
 scripts.delete('/:name', c => deleteScript(c))
 
-/** Also `DELETE /workers/services/:name`, which wrangler uses. The script's crons go first: they end nothing else. */
+/**
+ * Also `DELETE /workers/services/:name`, which wrangler uses. What others use is deleted with `force=true` only. The
+ * script's crons go first: they end nothing else.
+ *
+ * @throws ERR_SCRIPT_REFERENCED
+ */
 export async function deleteScript(c: Context<Api>): Promise<Response> {
   requireRole(c, 'deployer')
   const { name } = await readScript(c)
+  if (c.req.query('force') !== 'true')
+    requireUnreferenced(name, await c.var.account.registry.listReferences(name))
   await c.env.CRON.get(c.env.CRON.idFromName(c.var.account.id)).deleteScript(name)
+  await removeQueueConsumers(c, name)
   await c.var.account.registry.deleteScript(name)
   return respondResult(c, null)
+}
+
+function requireUnreferenced(name: string, { objects, tailProducers }: ScriptReferences): void {
+  const uses = [
+    ...objects.map(({ service }) => `"${service}" binds its Durable Objects`),
+    ...tailProducers.map(service => `"${service}" sends it its traces`),
+  ]
+  if (uses.length === 0) return
+  throw new SkerryError(
+    'ERR_SCRIPT_REFERENCED',
+    `The script "${name}" is in use: ${[...new Set(uses)].join(', ')}. Delete it with force=true all the same.`,
+  )
 }
 
 async function requireLatest(c: Context<Api>): Promise<VersionRecord> {

@@ -9,12 +9,13 @@ export const services = new Hono<Api>()
 
 /** The first question of a deploy: is it there, and was it last deployed by wrangler. */
 services.get('/services/:name', async c => {
-  const { name, tag, tags, created_on, modified_on } = await readScript(c)
+  const { name, tag, tags, created_on, modified_on, migration_tag } = await readScript(c)
   const script = {
     id: name,
     tag,
     tags: JSON.parse(tags) as string[],
     last_deployed_from: 'wrangler',
+    ...(migration_tag !== null && { migration_tag }),
     created_on,
     modified_on,
   }
@@ -29,10 +30,11 @@ services.get('/services/:name', async c => {
 
 services.delete('/services/:name', c => deleteScript(c))
 
-/** No script consumes another's tail events yet. */
-services.get('/tails/by-consumer/:name', c => respondResult(c, []))
-
-/** Users' Durable Objects come with their binding; until then there are none. */
-services.get('/durable_objects/namespaces', c =>
-  respondResult(c, [], { page: 1, per_page: 1000, count: 0, total_count: 0 }),
-)
+/** The scripts whose traces a script gets. */
+services.get('/tails/by-consumer/:name', async c => {
+  const { tailProducers } = await c.var.account.registry.listReferences(c.req.param('name'))
+  return respondResult(
+    c,
+    tailProducers.map(service => ({ service, environment: 'production' })),
+  )
+})

@@ -17,7 +17,8 @@ settings.get('/settings', async c => {
   const latest = await c.var.account.registry.latestVersion(script.name)
   return respondResult(c, {
     ...scriptSettings(script),
-    bindings: latest?.manifest.bindings.map(showBinding) ?? [],
+    bindings: latest?.manifest.bindings.map(binding => showBinding(binding, latest)) ?? [],
+    ...(script.migration_tag !== null && { migration_tag: script.migration_tag }),
     compatibility_date: latest?.manifest.compatibilityDate,
     compatibility_flags: latest?.manifest.compatibilityFlags,
     usage_model: 'standard',
@@ -28,10 +29,19 @@ settings.get('/script-settings', async c => respondResult(c, scriptSettings(awai
 
 settings.patch('/script-settings', c => patchSettings(c))
 
-/** Nobody refers to a script but service bindings, which name it only when they are called. */
+/** Who binds its Durable Objects. Service bindings aren't among them: they name a script only when they are called. */
 settings.get('/references', async c => {
-  await readScript(c)
-  return respondResult(c, {})
+  const { name } = await readScript(c)
+  const { objects } = await c.var.account.registry.listReferences(name)
+  return respondResult(c, {
+    ...(objects.length > 0 && {
+      durable_objects: objects.map(({ service, namespaceId }) => ({
+        service,
+        environment: 'production',
+        durable_object_namespace_id: namespaceId,
+      })),
+    }),
+  })
 })
 
 async function patchSettings(c: Context<Api>): Promise<Response> {
@@ -52,10 +62,11 @@ async function patchSettings(c: Context<Api>): Promise<Response> {
   ) {
     throw new SkerryError('ERR_API_BODY', 'The field "tags" must be an array of strings.')
   }
-  if (Array.isArray(rest.tail_consumers) && rest.tail_consumers.length > 0) {
+  const consumers = rest.tail_consumers ?? []
+  if (!Array.isArray(consumers) || consumers.some(item => typeof item?.service !== 'string')) {
     throw new SkerryError(
       'ERR_API_BODY',
-      'The field "tail_consumers" must be empty: tail consumers are not supported.',
+      'The field "tail_consumers" must be an array of {"service": "<script>"}.',
     )
   }
   const change = { settings: rest, ...(tags !== undefined && { tags: (tags ?? []) as string[] }) }

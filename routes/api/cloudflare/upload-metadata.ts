@@ -3,14 +3,20 @@ import { checkCompatibility } from '../../../runtime/compatibility.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
 import { LIMITS } from '../../../src/core/limits.ts'
 import type { Program } from '../../../src/core/manifest.ts'
+import type { ObjectChanges } from '../../../src/core/object-changes.ts'
 import type { ScriptSettings } from '../../../src/registry/scripts.ts'
+import { AssetsMetadata, type AssetsUpload } from './assets-metadata.ts'
 import { toAnnotations } from './author.ts'
 import type { UploadForm } from './upload-form.ts'
+import { parseObjectChanges } from './upload-objects.ts'
 
 const strings = v.array(v.string())
 
 /** Cloudflare's bounds. */
 const cpuMs = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(300_000))
+
+/** As wrangler sends it; there are no environments beside scripts. */
+const TailConsumer = v.object({ service: v.pipe(v.string(), v.nonEmpty()) })
 
 /** The fields of an upload's metadata that have a meaning here. */
 const Metadata = v.strictObject({
@@ -35,10 +41,12 @@ const Metadata = v.strictObject({
   limits: v.optional(
     v.nullable(v.object({ cpu_ms: v.optional(cpuMs), subrequests: v.optional(v.number()) })),
   ),
-  tail_consumers: v.optional(v.nullable(v.array(v.unknown()))),
-  migrations: v.optional(v.unknown()),
-  exports: v.optional(v.unknown()),
-  assets: v.optional(v.unknown()),
+  tail_consumers: v.optional(v.nullable(v.array(TailConsumer))),
+  streaming_tail_consumers: v.optional(v.nullable(v.array(v.unknown()))),
+  containers: v.optional(v.unknown()),
+  migrations: v.optional(v.nullable(v.unknown())),
+  exports: v.optional(v.nullable(v.unknown())),
+  assets: v.optional(AssetsMetadata),
 })
 
 /** An upload's metadata, checked. */
@@ -48,6 +56,9 @@ export interface UploadMetadata {
   readonly keepTypes: readonly string[]
   readonly annotations: Record<string, string>
   readonly settings: ScriptSettings
+  /** Changes of its Durable Object classes. */
+  readonly objects?: ObjectChanges
+  readonly assets: AssetsUpload
   /** The longest synchronous turn, within this platform's bounds, if the project sets a limit of CPU time. */
   readonly turnMs?: number
 }
@@ -64,31 +75,23 @@ export function parseUploadMetadata({ metadata, modules }: UploadForm, today: st
   const fields = parsed.output
   refuseUnsupported(fields)
 
-  const mainModule = fields.main_module ?? fields.body_part
-  if (!mainModule) throw invalid('it names no "main_module" (or "body_part", for service-worker syntax)')
-  const main = modules.find(({ name, type }) => name === mainModule && type !== 'source-map')
-  if (!main) {
-    throw new SkerryError(
-      'ERR_UPLOAD_MODULE',
-      `No such module: the main module "${mainModule}" is not among the uploaded parts.`,
-    )
-  }
-  const format = fields.main_module ? 'modules' : 'service-worker'
-  if (format === 'modules' && main.type !== 'esm' && main.type !== 'cjs') {
-    throw new SkerryError(
-      'ERR_UPLOAD_MODULE',
-      `The main module "${mainModule}" must be JavaScript, not ${main.type}.`,
-    )
-  }
+  const mainModule = fields.main_module ?? fields.body_part ?? ''
+  const format = fields.body_part === undefined || fields.main_module ? 'modules' : 'service-worker'
+  // Static files need no code.
+  const isBare = modules.length === 0 && (fields.assets !== undefined || fields.keep_assets === true)
+  if (mainModule !== '' || !isBare) checkMain(mainModule, format, modules)
   const compatibilityDate = fields.compatibility_date ?? OLDEST_COMPATIBILITY_DATE
   const compatibilityFlags = fields.compatibility_flags ?? []
   checkCompatibility(compatibilityDate, compatibilityFlags, today)
+  const objects = parseObjectChanges(fields.migrations, fields.exports)
   const refs = modules.map(({ bytes: _, ...ref }) => ref)
   return {
     program: { format, mainModule, modules: refs, compatibilityDate, compatibilityFlags },
     bindings: fields.bindings ?? [],
     keepTypes: fields.keep_bindings ?? [],
     annotations: toAnnotations(fields.annotations),
+    ...(objects && { objects }),
+    assets: { keeps: fields.keep_assets ?? false, ...(fields.assets && { fields: fields.assets }) },
     ...(fields.limits?.cpu_ms !== undefined && { turnMs: toTurnMs(fields.limits.cpu_ms) }),
     settings: {
       ...(fields.tags && { tags: fields.tags }),
@@ -99,13 +102,32 @@ export function parseUploadMetadata({ metadata, modules }: UploadForm, today: st
   }
 }
 
+/** @throws ERR_UPLOAD_METADATA, ERR_UPLOAD_MODULE */
+function checkMain(mainModule: string, format: Program['format'], modules: UploadForm['modules']): void {
+  if (mainModule === '')
+    throw invalid('it names no "main_module" (or "body_part", for service-worker syntax)')
+  const main = modules.find(({ name, type }) => name === mainModule && type !== 'source-map')
+  if (!main) {
+    throw new SkerryError(
+      'ERR_UPLOAD_MODULE',
+      `No such module: the main module "${mainModule}" is not among the uploaded parts.`,
+    )
+  }
+  if (format === 'modules' && main.type !== 'esm' && main.type !== 'cjs') {
+    throw new SkerryError(
+      'ERR_UPLOAD_MODULE',
+      `The main module "${mainModule}" must be JavaScript, not ${main.type}.`,
+    )
+  }
+}
+
 /** No turn is longer than the sum of all: so Cloudflare's limit is a fitting one, where it can be kept. */
 function toTurnMs(cpuMs: number): number {
   return Math.min(Math.max(cpuMs, LIMITS.turnMinMs), LIMITS.turnMaxMs)
 }
 
 /** What `script-settings` shows again. */
-const SETTINGS = ['observability', 'logpush', 'limits', 'placement', 'usage_model'] as const
+const SETTINGS = ['observability', 'logpush', 'tail_consumers', 'limits', 'placement', 'usage_model'] as const
 
 /** Cloudflare's default for scripts that name none. */
 const OLDEST_COMPATIBILITY_DATE = '2021-11-02'
@@ -113,16 +135,15 @@ const OLDEST_COMPATIBILITY_DATE = '2021-11-02'
 function refuseUnsupported(fields: v.InferOutput<typeof Metadata>): void {
   const isFilled = (value: unknown) =>
     value !== undefined && value !== null && Object.keys(value as Record<string, unknown>).length > 0
-  if (isFilled(fields.migrations) || isFilled(fields.exports)) {
+  if (isFilled(fields.streaming_tail_consumers)) {
     throw invalid(
-      'Durable Objects are not supported by this version of the platform; remove "migrations" and their bindings',
+      'streaming tail consumers are not supported; name the consumers in "tail_consumers" and give them a tail() handler',
     )
   }
-  if (fields.assets !== undefined) {
-    throw invalid('static assets are not supported by this version of the platform; remove "assets"')
-  }
-  if (isFilled(fields.tail_consumers)) {
-    throw invalid('tail consumers are not supported by this version of the platform; remove "tail_consumers"')
+  if (isFilled(fields.containers)) {
+    throw invalid(
+      'containers are not supported; run them elsewhere, and reach them over HTTP with fetch() from a Durable Object or a function',
+    )
   }
 }
 

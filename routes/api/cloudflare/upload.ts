@@ -1,12 +1,13 @@
 import type { Context } from 'hono'
+import { invalidBinding } from '../../../bindings/fields.ts'
 import { type ParsedBinding, parseBindings } from '../../../bindings/index.ts'
 import { checkHandlers, type ProbeResult } from '../../../runtime/probe.ts'
 import { readsOf } from '../../../runtime/reads.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
 import { createHexId } from '../../../src/core/ids.ts'
-import type { ExportRef, StoredBinding } from '../../../src/core/manifest.ts'
+import type { AssetsRef, ExportRef, StoredBinding } from '../../../src/core/manifest.ts'
 import { type ResourceRef, resourceOf } from '../../../src/core/resources.ts'
-import type { Account } from '../../../src/registry/account.ts'
+import type { Account, AddedVersion } from '../../../src/registry/account.ts'
 import type { ResourceRecord } from '../../../src/registry/resources.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import { openBindings, sealSecret } from '../../../src/registry/secrets.ts'
@@ -14,6 +15,7 @@ import { directory } from '../../../src/registry/stubs.ts'
 import { type InheritBinding, mergeBindings, type VersionRecord } from '../../../src/registry/versions.ts'
 import { anyEdge, CARRIER_HEADER, isAway } from '../../../src/roles.ts'
 import type { Api } from '../context.ts'
+import { prepareAssets } from './assets-metadata.ts'
 import { toAuthor } from './author.ts'
 import { readUploadForm, type UploadedModule } from './upload-form.ts'
 import { parseUploadMetadata, type UploadMetadata } from './upload-metadata.ts'
@@ -25,21 +27,28 @@ import { parseUploadMetadata, type UploadMetadata } from './upload-metadata.ts'
  * @param deploy also send all traffic to the new version
  * @throws every ERR_UPLOAD_*, ERR_SCRIPT_* and ERR_BINDING_* code
  */
-export async function uploadVersion(
-  c: Context<Api>,
-  script: string,
-  deploy: boolean,
-): Promise<VersionRecord> {
+export async function uploadVersion(c: Context<Api>, script: string, deploy: boolean): Promise<AddedVersion> {
   const { registry } = c.var.account
   const form = await readUploadForm(c.req.raw)
   const metadata = parseUploadMetadata(form, new Date().toISOString().slice(0, 10))
   const parsed = parseBindings(metadata.bindings)
   const previous = await registry.latestVersion(script)
 
+  const assets = await prepareAssets(metadata.assets, metadata.program, {
+    code: c.env.CODE,
+    registry,
+    accountId: c.var.account.id,
+    masterKey: c.env.MASTER_KEY,
+    previous: previous?.manifest.assets,
+  })
+  checkContent(metadata, parsed, assets)
   const adoptions = await planAdoptions(c, script, parsed)
   const bindings = await sealSecrets(parsed, c.env.MASTER_KEY)
   await storeModules(c, form.modules)
-  const started = await startCode(c, script, metadata, bindings, previous, adoptions)
+  const started =
+    metadata.program.mainModule === ''
+      ? NOTHING_STARTED
+      : await startCode(c, script, metadata, bindings, previous, adoptions)
   for (const namespace of adoptions) await registry.createKvNamespace(namespace)
   await adoptResources(c, script, parsed)
   return registry.addVersion(script, {
@@ -48,6 +57,7 @@ export async function uploadVersion(
       ...started,
       reads: readsOf(new Map(form.modules.map(m => [m.name, m]))),
       ...(metadata.turnMs !== undefined && { turnMs: metadata.turnMs }),
+      ...(assets && { assets }),
     },
     bindings,
     keepTypes: metadata.keepTypes,
@@ -56,7 +66,29 @@ export async function uploadVersion(
     author: toAuthor(c),
     deploy,
     settings: metadata.settings,
+    ...(metadata.objects && { objects: metadata.objects }),
   })
+}
+
+/** What is known of a version without code. */
+const NOTHING_STARTED = { exports: [], startupTimeMs: 0 }
+
+/** @throws ERR_UPLOAD_METADATA, ERR_BINDING_INVALID */
+function checkContent(
+  { program }: UploadMetadata,
+  bindings: readonly ParsedBinding[],
+  assets: AssetsRef | undefined,
+): void {
+  if (assets) return
+  if (program.mainModule === '') {
+    throw new SkerryError(
+      'ERR_UPLOAD_METADATA',
+      "The upload's metadata is invalid: it has neither code nor static files, and there are none to keep.",
+    )
+  }
+  const binding = bindings.find(({ type }) => type === 'assets')
+  if (!binding) return
+  throw invalidBinding(binding.name, 'the version has no static assets. Upload some, or remove the binding.')
 }
 
 /** Modules are stored before the version that names them; what the account has already is left out. */

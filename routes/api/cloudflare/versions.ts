@@ -26,7 +26,10 @@ versions.post('/', async c => {
   const name = readScriptName(c)
   const script = await readScript(c)
   const version = await uploadVersion(c, name, false)
-  return respondResult(c, toVersion(version, script.previews === 1))
+  return respondResult(c, {
+    ...toVersion(version, script.previews === 1),
+    ...(version.report && { exports_reconciliation: version.report }),
+  })
 })
 
 versions.get('/:id', async c => {
@@ -69,7 +72,7 @@ function toVersion(version: VersionRecord, hasPreview: boolean) {
     ...toSummary(version, hasPreview),
     startup_time_ms: manifest.startupTimeMs,
     resources: {
-      bindings: manifest.bindings.map(showBinding),
+      bindings: manifest.bindings.map(binding => showBinding(binding, version)),
       script: { etag: version.isolate, ...handlersOf(version), last_deployed_from: version.source },
       script_runtime: {
         compatibility_date: manifest.compatibilityDate,

@@ -6,11 +6,16 @@ import { readScript } from '../cloudflare/script-name.ts'
 import type { Api } from '../context.ts'
 import { readJsonObject, stringField } from '../json.ts'
 import { requirePlatformAdmin, requireRole } from '../roles.ts'
+import { analytics } from './analytics.ts'
 import { apiKeys } from './api-keys.ts'
 import { cache } from './cache.ts'
+import { d1Sizes } from './d1.ts'
 import { explain } from './explain.ts'
 import { gateway } from './gateway.ts'
+import { objects } from './objects.ts'
+import { queues } from './queues.ts'
 import { quotas } from './quotas.ts'
+import { buckets } from './r2.ts'
 import { readScriptSummary } from './script-summary.ts'
 import { strikes } from './strikes.ts'
 
@@ -33,7 +38,12 @@ accounts.route('/:account', quotas)
 accounts.route('/:account', explain)
 accounts.route('/:account/gateway', gateway)
 accounts.route('/:account/api-keys', apiKeys)
+accounts.route('/:account/buckets', buckets)
 accounts.route('/:account/cache', cache)
+accounts.route('/:account/objects', objects)
+accounts.route('/:account/analytics', analytics)
+accounts.route('/:account/queues', queues)
+accounts.route('/:account/d1', d1Sizes)
 
 /** Runs a script's cron now; without an expression, `scheduled()` with its first one. */
 accounts.post('/:account/scripts/:name/cron', async c => {

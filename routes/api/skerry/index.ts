@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { authenticate } from '../authenticate.ts'
+import { receiveImport, sendExport } from '../cloudflare/d1-files.ts'
 import { openTail } from '../cloudflare/tails.ts'
 import type { Api } from '../context.ts'
 import { accounts } from './accounts.ts'
@@ -16,6 +17,10 @@ v1.get('/tails/:account/:script/:id', c => {
   const { account, script, id } = c.req.param()
   return openTail(c.req.raw, c.env, account, script, id)
 })
+
+// The same for files of databases.
+v1.put('/d1/imports/:token', receiveImport)
+v1.get('/d1/exports/:token', sendExport)
 
 v1.route('/limits', limits)
 v1.get('/gateway/schema.json', respondSchema)

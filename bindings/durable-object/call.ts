@@ -1,0 +1,85 @@
+import type { EdgeEnv, ObjectsEnv } from '../../src/env.ts'
+import { isAway, objectsRole, repeatWhileAway } from '../../src/roles.ts'
+import { withObjectId } from './failures.ts'
+import type { UserObject } from './object.ts'
+import { type ObjectTarget, toHostName } from './target.ts'
+
+/** The host of a user's object, in the process that has it. */
+export function hostOf({ OBJECT }: ObjectsEnv, target: ObjectTarget): DurableObjectStub<UserObject> {
+  return OBJECT.get(OBJECT.idFromName(toHostName(target)))
+}
+
+/** Calls a method of a user's object in the process that has it; reads a property where there are no arguments. */
+export async function callHost(
+  env: ObjectsEnv,
+  target: ObjectTarget,
+  path: readonly string[],
+  args?: unknown[],
+): Promise<unknown> {
+  try {
+    return await hostOf(env, target).callFacet(target, path, args)
+  } catch (error) {
+    throw withObjectId(error, target.id)
+  }
+}
+
+/** The same from any process. A lost connection is the caller's error: what became of the call nobody knows. */
+export function callObject(
+  env: EdgeEnv,
+  ctx: Exporter,
+  target: ObjectTarget,
+  path: readonly string[],
+  args?: unknown[],
+): Promise<unknown> {
+  // The way over the role's entrypoint costs a third more.
+  if (hasObjects(env)) return callHost(env, target, path, args)
+  return send(env, ctx, role => role.callObject(target, path, args))
+}
+
+/** Sends a request to a user's object; its header names it. */
+export function fetchObject(
+  env: EdgeEnv,
+  ctx: Exporter,
+  target: ObjectTarget,
+  request: Request,
+): Promise<Response> {
+  if (hasObjects(env)) return hostOf(env, target).fetch(request)
+  return send(env, ctx, role => role.fetch(request))
+}
+
+interface Exporter {
+  readonly exports: Cloudflare.Exports
+}
+
+function hasObjects(env: EdgeEnv): env is ObjectsEnv {
+  return 'OBJECT' in env
+}
+
+/** Whoever finds the process gone fails; whoever comes after waits until it is back, as nothing of his was sent. */
+async function send<T>(
+  env: EdgeEnv,
+  ctx: Exporter,
+  call: (role: Cloudflare.Exports['Objects']) => Promise<T>,
+): Promise<T> {
+  // A context's `exports` are made when they are read, so they are read only where needed.
+  const role = (env.OBJECTS as Cloudflare.Exports['Objects'] | undefined) ?? objectsRole(env, ctx.exports)
+  if (isLost) {
+    await repeatWhileAway(() => role.ping()).catch(() => Promise.reject(lostConnection()))
+    isLost = false
+  }
+  try {
+    return await call(role)
+  } catch (error) {
+    if (!isAway(error)) throw error
+    isLost = true
+    throw lostConnection()
+  }
+}
+
+/** The words of workerd for an object whose process is gone; where that isn't there yet, it has others. */
+function lostConnection(): Error {
+  return Object.assign(new Error('Network connection lost.'), { retryable: true })
+}
+
+/** The process was gone when it was last called. */
+let isLost = false

@@ -1,0 +1,178 @@
+// Runs inside the user's isolate, evaluated before the user's code: makes an exported class run as a Durable
+// Object. What the object's host relies on is taken before user code could patch it.
+import { DurableObject } from 'cloudflare:workers'
+import { DurableObjectId } from './durable-object.js'
+
+const { apply, defineProperty } = Reflect
+const { compatibilityFlags = {} } = globalThis.Cloudflare ?? {}
+const { now } = Date
+const NativeDate = Date
+const NativePromise = Promise
+// Calls of the host, which no caller can make; the header is for classes without RPC.
+const CONTROLS = ['skerryFlush', 'skerryAlarm']
+const HEADER = 'skerry-control'
+// The last time that workerd takes for an alarm.
+const MAX_ALARM_MS = 9223372036854
+
+/**
+ * The class that runs as a facet of its host: the user's own, which sees an id of its namespace and alarms that
+ * the host keeps. What isn't a class stays what it is.
+ */
+export function wrapObject(User) {
+  if (typeof User !== 'function' || !User.prototype) return User
+  const controls = new WeakMap()
+  const Wrapped = class extends User {
+    constructor(ctx, env) {
+      const control = prepare(ctx, () => User.prototype.alarm !== undefined)
+      super(ctx, env)
+      controls.set(this, control)
+    }
+  }
+  const control = (self, order) => controls.get(self)(self, order)
+  defineProperty(Wrapped, 'name', { value: User.name })
+  if (User.prototype instanceof DurableObject) {
+    for (const name of CONTROLS) {
+      defineProperty(Wrapped.prototype, name, {
+        value(order) {
+          return control(this, order)
+        },
+      })
+    }
+    return Wrapped
+  }
+  // Without RPC, the host's calls come as requests.
+  const { fetch } = User.prototype
+  defineProperty(Wrapped.prototype, 'fetch', {
+    async value(request, ...rest) {
+      const order = request.headers.get(HEADER)
+      if (order) return Response.json((await control(this, JSON.parse(order))) ?? null)
+      if (!fetch) throw new Error('Handler does not export a fetch() function.')
+      return apply(fetch, this, [request, ...rest])
+    },
+  })
+  return Wrapped
+}
+
+/** Puts into a new object's context what facets don't have; gives what answers the host's calls. */
+function prepare(ctx, canAlarm) {
+  const { id, name, namespace, jurisdiction, alarms } = ctx.props
+  let { alarm } = ctx.props
+  const own = new DurableObjectId(namespace, jurisdiction, name, id)
+  defineProperty(ctx, 'id', { value: own, enumerable: true, configurable: true, writable: true })
+  defineProperty(ctx, 'props', { value: {}, enumerable: true, configurable: true, writable: true })
+
+  const { storage } = ctx
+  const { setAlarm: nativeSet, deleteAll, transaction, transactionSync } = storage
+  let depth = 0
+  let changes = 0
+  let sending
+  // One after the other, and of several only the last.
+  const send = () =>
+    (sending ??= (async () => {
+      try {
+        for (let sent; sent !== alarm; ) {
+          sent = alarm
+          await alarms.set(sent)
+        }
+      } finally {
+        sending = undefined
+      }
+    })())
+  const change = time => {
+    alarm = time
+    changes++
+    return depth > 0 ? NativePromise.resolve() : send()
+  }
+  const members = {
+    getAlarm: async () => alarm,
+    setAlarm(time, options) {
+      const value =
+        time instanceof NativeDate ? time.getTime() : typeof time === 'number' ? Math.trunc(time) : 0
+      // workerd's own words for what it would refuse.
+      if (!(value >= 1 && value <= MAX_ALARM_MS) || !canAlarm())
+        return apply(nativeSet, storage, [time, options])
+      return change(Math.max(value, now()))
+    },
+    deleteAlarm: async () => {
+      if (alarm !== null) await change(null)
+    },
+  }
+  const enter = () => {
+    const before = alarm
+    depth++
+    return isDone => {
+      depth--
+      if (!isDone) alarm = before
+      return isDone && depth === 0 && alarm !== before ? send() : undefined
+    }
+  }
+  replace(storage, members)
+  replace(storage, {
+    async deleteAll(...args) {
+      await apply(deleteAll, storage, args)
+      if (compatibilityFlags.delete_all_deletes_alarm) await members.deleteAlarm()
+    },
+    async transaction(run, ...rest) {
+      const leave = enter()
+      let isDone = false
+      try {
+        const inside = async txn => {
+          const { rollback } = txn
+          let isRolledBack = false
+          replace(txn, {
+            ...members,
+            rollback() {
+              isRolledBack = true
+              return apply(rollback, txn, [])
+            },
+          })
+          const result = await run(txn)
+          isDone = !isRolledBack
+          return result
+        }
+        return await apply(transaction, storage, [inside, ...rest])
+      } catch (error) {
+        isDone = false
+        throw error
+      } finally {
+        await leave(isDone)
+      }
+    },
+    transactionSync(run) {
+      const leave = enter()
+      let isDone = false
+      try {
+        const result = apply(transactionSync, storage, [run])
+        isDone = true
+        return result
+      } finally {
+        leave(isDone)
+      }
+    },
+  })
+
+  return async (self, order) => {
+    if (!order) {
+      await sending
+      return canAlarm()
+    }
+    const { scheduledTime, retryCount, isLast } = order
+    // Set anew while this one was on its way.
+    if (alarm !== scheduledTime) return sending
+    alarm = null
+    const before = changes
+    try {
+      await self.alarm({ scheduledTime, retryCount, isRetry: retryCount > 0 })
+    } catch (error) {
+      if (changes === before && !isLast) alarm = scheduledTime
+      throw error
+    }
+    await sending
+  }
+}
+
+function replace(target, members) {
+  for (const key of Object.keys(members)) {
+    defineProperty(target, key, { value: members[key], configurable: true, writable: true })
+  }
+}

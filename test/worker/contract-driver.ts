@@ -1,0 +1,44 @@
+import { DurableObject } from 'cloudflare:workers'
+import { runCases } from './analytics-cases.ts'
+import caches from './cache-api-driver.ts'
+import d1 from './d1-driver.ts'
+import kv from './kv-driver.ts'
+import objects from './object-driver.ts'
+import queue from './queue-driver.ts'
+import r2 from './r2-driver.ts'
+
+export { Plain, Quiet, Tried } from './object-driver.ts'
+
+/** Keeps what the consumer of queues got, wherever it ran. */
+export class Ledger extends DurableObject {
+  add(key: string, lines: readonly unknown[]): void {
+    this.ctx.storage.kv.put(key, [...this.read(key), ...lines])
+  }
+  read(key: string): unknown[] {
+    return this.ctx.storage.kv.get<unknown[]>(key) ?? []
+  }
+  clear(key: string): void {
+    this.ctx.storage.kv.delete(key)
+  }
+}
+
+const analytics = {
+  fetch: (_request: Request, env: { readonly ENGINE: Parameters<typeof runCases>[0] }) =>
+    Response.json(runCases(env.ENGINE)),
+}
+
+const drivers = { analytics, caches, d1, kv, objects, queue, r2 } as unknown as Readonly<
+  Record<string, { fetch: (request: Request, env: unknown, ctx: ExecutionContext) => Promise<Response> }>
+>
+
+/**
+ * All drivers as one Worker, bound to everything: `/<kind>` tries every call of that binding.
+ * `test/e2e/contract.test.ts` deploys it to each host and compares.
+ */
+export default {
+  async fetch(request, env, ctx): Promise<Response> {
+    const [, kind = ''] = new URL(request.url).pathname.split('/')
+    return (await drivers[kind]?.fetch(request, env, ctx)) ?? new Response(null, { status: 404 })
+  },
+  queue: queue.queue,
+} satisfies ExportedHandler<Parameters<typeof queue.queue>[1]>

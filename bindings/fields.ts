@@ -18,6 +18,22 @@ export function requireText(input: Readonly<Record<string, unknown>>, field: str
 }
 
 /**
+ * The id of something that the account keeps. Projects hold more than Cloudflare's own ids: a placeholder such as
+ * `<your-database-id>` names a thing as well, and is adopted as any other.
+ *
+ * @param listing the command that lists the account's ids
+ * @throws ERR_BINDING_INVALID
+ */
+export function requireId(value: unknown, field: string, name: string, listing: string): string {
+  // What an address of the API would take for its own syntax is left out.
+  if (typeof value === 'string' && /^[!-~]{1,64}$/.test(value) && !/[/?#%\\]|^\.+$/.test(value)) return value
+  throw invalidBinding(
+    name,
+    `\`${field}\` is ${describe(value)}. It must be 1 to 64 printable ASCII characters: no space, none of /?#%\\; \`${listing}\` shows the account's ids.`,
+  )
+}
+
+/**
  * A variable's text: any string of at most LIMITS.variableBytes bytes of UTF-8.
  *
  * @throws ERR_BINDING_INVALID

@@ -14,6 +14,7 @@ const app = new Hono<Api>()
 app.use(async (c, next) => {
   c.set('requestId', createRequestId())
   await next()
+  await readRest(c.req.raw)
   // Setting a header rebuilds the response, and a WebSocket wouldn't survive it.
   if (c.res.status !== 101) c.header('skerry-request-id', c.var.requestId)
 })
@@ -31,6 +32,19 @@ export async function handleControl(
   ctx: ExecutionContext,
 ): Promise<Response> {
   return app.fetch(request, env, ctx)
+}
+
+/** How long the rest of a body is waited for that nobody wants. */
+const REST_MS = 10_000
+
+/**
+ * An answer that comes before its request's whole body breaks the connection below many a client, also an edge's:
+ * the refusal would be lost.
+ */
+async function readRest({ body, bodyUsed }: Request): Promise<void> {
+  if (!body || bodyUsed) return
+  const rest = body.pipeTo(new WritableStream()).catch(() => {})
+  await Promise.race([rest, scheduler.wait(REST_MS)])
 }
 
 /** Cloudflare's clients expect its envelope, everyone else problem JSON. */

@@ -1,5 +1,5 @@
 import type { BindingKind } from '../binding.ts'
-import { describe, invalidBinding } from '../fields.ts'
+import { invalidBinding, requireId } from '../fields.ts'
 import type { D1Props } from './entrypoint.ts'
 import source from './facade.prelude.js'
 
@@ -8,13 +8,8 @@ export const d1: BindingKind<'d1'> = {
   type: 'd1',
   parse: (input, name) => {
     // Older clients of Cloudflare's API say `database_id`.
-    const id = input.id ?? input.database_id
-    if (typeof id !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(id)) {
-      throw invalidBinding(
-        name,
-        `\`id\` is ${describe(id)}. It must be 1 to 64 letters, digits, dashes or underscores; \`wrangler d1 list\` shows the account's ids.`,
-      )
-    }
+    // Older clients of Cloudflare's API say `database_id`.
+    const id = requireId(input.id ?? input.database_id, 'id', name, 'wrangler d1 list')
     return { type: 'd1', name, id }
   },
   bind: (spec, scope) => {

@@ -1,18 +1,12 @@
 import type { BindingKind } from '../binding.ts'
-import { describe, invalidBinding } from '../fields.ts'
+import { invalidBinding, requireId } from '../fields.ts'
 import type { KvProps } from './entrypoint.ts'
 
 /** A KV namespace of the account. */
 export const kv: BindingKind<'kv_namespace'> = {
   type: 'kv_namespace',
   parse: (input, name) => {
-    const { namespace_id: id } = input
-    if (typeof id !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(id)) {
-      throw invalidBinding(
-        name,
-        `\`namespace_id\` is ${describe(id)}. It must be 1 to 64 letters, digits, dashes or underscores; \`wrangler kv namespace list\` shows the account's ids.`,
-      )
-    }
+    const id = requireId(input.namespace_id, 'namespace_id', name, 'wrangler kv namespace list')
     return { type: 'kv_namespace', name, namespace_id: id }
   },
   bind: (spec, scope) => {

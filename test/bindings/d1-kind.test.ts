@@ -11,17 +11,36 @@ const path: string = '../../bindings/d1/kind.ts'
 const { d1 } = (await import(path)) as { d1: Kind }
 
 describe('d1.parse()', () => {
-  test.each(['0b5c2f7e-1111-4222-8333-944455556666', 'driver-db', 'a', 'x'.repeat(64)])(
-    'accepts the id %s',
-    id => {
-      expect(d1.parse({ id, other: 1 }, 'DB')).toEqual({ type: 'd1', name: 'DB', id })
-      expect(d1.parse({ database_id: id }, 'DB')).toEqual({ type: 'd1', name: 'DB', id })
-    },
-  )
+  test.each([
+    '0b5c2f7e-1111-4222-8333-944455556666',
+    'driver-db',
+    'a',
+    '<your-id>',
+    '{{id}}',
+    'x'.repeat(64),
+  ])('accepts the id %s', id => {
+    expect(d1.parse({ id, other: 1 }, 'DB')).toEqual({ type: 'd1', name: 'DB', id })
+    expect(d1.parse({ database_id: id }, 'DB')).toEqual({ type: 'd1', name: 'DB', id })
+  })
 
-  test.each([undefined, '', 5, 'a b', 'a/b', '../x', 'x'.repeat(65), null])('refuses the id %j', id => {
+  test.each([
+    undefined,
+    '',
+    5,
+    'a b',
+    'a/b',
+    '../x',
+    '..',
+    'a?b',
+    'a#b',
+    'a%62',
+    'a\\b',
+    'ä',
+    'x'.repeat(65),
+    null,
+  ])('refuses the id %j', id => {
     expect(() => d1.parse({ id }, 'DB')).toThrow(
-      /^ERR_BINDING_INVALID: Binding "DB": `id` is .*1 to 64 letters/,
+      /^ERR_BINDING_INVALID: Binding "DB": `id` is .*1 to 64 printable/,
     )
   })
 })

@@ -10,17 +10,35 @@ const path: string = '../../bindings/kv/kind.ts'
 const { kv } = (await import(path)) as { kv: Kind }
 
 describe('kv.parse()', () => {
-  test.each(['0123456789abcdef0123456789abcdef', 'a', 'My_KV-1', 'x'.repeat(64)])('accepts the id %s', id => {
-    expect(kv.parse({ namespace_id: id, other: 1 }, 'KV')).toEqual({
-      type: 'kv_namespace',
-      name: 'KV',
-      namespace_id: id,
-    })
-  })
+  test.each(['0123456789abcdef0123456789abcdef', 'a', 'My_KV-1', '<your-id>', '{{id}}', 'x'.repeat(64)])(
+    'accepts the id %s',
+    id => {
+      expect(kv.parse({ namespace_id: id, other: 1 }, 'KV')).toEqual({
+        type: 'kv_namespace',
+        name: 'KV',
+        namespace_id: id,
+      })
+    },
+  )
 
-  test.each([undefined, '', 5, 'a b', 'a/b', '../x', 'x'.repeat(65), null])('refuses the id %j', id => {
+  test.each([
+    undefined,
+    '',
+    5,
+    'a b',
+    'a/b',
+    '../x',
+    '..',
+    'a?b',
+    'a#b',
+    'a%62',
+    'a\\b',
+    'ä',
+    'x'.repeat(65),
+    null,
+  ])('refuses the id %j', id => {
     expect(() => kv.parse({ namespace_id: id }, 'CACHE')).toThrow(
-      /^ERR_BINDING_INVALID: Binding "CACHE": `namespace_id` is .*1 to 64 letters/,
+      /^ERR_BINDING_INVALID: Binding "CACHE": `namespace_id` is .*1 to 64 printable/,
     )
   })
 })

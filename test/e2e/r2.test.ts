@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { LIMITS } from '../../src/core/limits.ts'
 import type { Platform } from './support/client.ts'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost, openHosts } from './support/hosts.ts'
 import { createProject, createWorker } from './support/project.ts'
 
-const hosts = await openHosts('r2')
+const hosts = await openHosts('r2-api')
+const first = await openFirstHost('r2')
 
 interface Listing {
   readonly key: string
@@ -18,7 +19,7 @@ interface Listing {
   readonly storage_class: string
 }
 
-describe.each(hosts)('wrangler r2 on `npm $kind`', platform => {
+describe.each(first)('wrangler r2 on `npm $kind`', platform => {
   const { dir } = { dir: process.cwd() }
   const wrangler = (args: readonly string[], cwd = dir) => platform.wrangler(['r2', ...args], { cwd })
   const run = async (args: readonly string[], cwd = dir) => {
@@ -273,6 +274,14 @@ describe.each(hosts)('R2 of the API on `npm $kind`', platform => {
     ] as const
     for (const call of calls) {
       expect(await code(...(call as [string, string])), call.join(' ')).toEqual([404, 10006])
+    }
+  })
+
+  test.each([1, 400_000, 8_000_000])('whoever sends %d bytes to such a bucket is told so', async bytes => {
+    for (let i = 0; i < 5; i++) {
+      const answer = await object(platform, 'PUT', 'none', 'a', new Uint8Array(bytes))
+      expect(answer.status).toBe(404)
+      expect(await answer.text()).toContain('"code":10006')
     }
   })
 

@@ -8,6 +8,9 @@ const preludeText = {
     id.endsWith('.prelude.js') ? `export default ${JSON.stringify(code)}` : undefined,
 }
 
+/** What is held to a time of the clock: one after the other, with the machine to itself. */
+const TIMED = ['test/host/**/*.test.ts', 'test/bindings/cron-object.test.ts', 'test/runtime/evict.test.ts']
+
 // End-to-end tests run the real wrangler against running platforms: after the others, and two files at a time,
 // because each wrangler wants a core. Hostile functions come last and alone: how long others wait is measured.
 export default defineConfig({
@@ -18,10 +21,22 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**'],
+          exclude: ['test/e2e/**', ...TIMED],
           testTimeout: 30_000,
           hookTimeout: 60_000,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        plugins: [preludeText],
+        test: {
+          name: 'timed',
+          include: TIMED,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -32,7 +47,7 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -40,7 +55,7 @@ export default defineConfig({
           name: 'hostile',
           include: ['test/e2e/hostile/*.test.ts'],
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { createProject } from './support/project.ts'
 
-const hosts = await openHosts('d1')
+const hosts = await openFirstHost('d1')
 
 const SOURCE = `export default {
   async fetch(request, env) {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { answering, createProject, createWorker } from './support/project.ts'
 
-const hosts = await openHosts('deploy')
+const hosts = await openFirstHost('deploy')
 
 // The smallest module with an exported function `add`.
 const ADD_WASM = Uint8Array.from(atob('AGFzbQEAAAABBwFgAn9/AX8DAgEABwcBA2FkZAAACgkBBwAgACABags='), char =>

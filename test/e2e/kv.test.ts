@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { createProject, createWorker } from './support/project.ts'
 
-const hosts = await openHosts('kv')
+const hosts = await openFirstHost('kv')
 
 describe.each(hosts)('wrangler kv on `npm $kind`', platform => {
   const run = async (cwd: string, ...args: string[]) => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { answering, createWorker } from './support/project.ts'
 
-const hosts = await openHosts('lifecycle')
+const hosts = await openFirstHost('lifecycle')
 
 describe.each(hosts)('wrangler on `npm $kind`', platform => {
   test('whoami names the accounts of the token', async () => {

@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { type Check, runChecks, type Verdict } from './public-workers-check.ts'
+import { applyGateway } from './support/gateway.ts'
 import { type RunningPlatform, startPlatform } from './support/platform.ts'
 
 interface PublicWorker {
@@ -42,6 +43,11 @@ interface Supplied {
   readonly replaced?: Readonly<Record<string, string>>
   /** Files that are uploaded. */
   readonly seeds?: Readonly<Record<string, string>>
+  /**
+   * Its checks say the client's address in `CF-Connecting-IP`, which `wrangler dev` takes from anybody. Here, as on
+   * Cloudflare, nobody may: a trusted proxy says it in `X-Forwarded-For`, and the Worker has it in its header.
+   */
+  readonly behindProxy?: boolean
   /** Commands of wrangler, once it is deployed. */
   readonly after?: readonly (readonly string[])[]
 }
@@ -97,6 +103,7 @@ async function tryWorker(
     replaced = {},
     seeds = {},
     args = [],
+    behindProxy = false,
     after = [],
   } = supplied[worker.id] ?? {}
   try {
@@ -133,10 +140,20 @@ async function tryWorker(
     }
     for (const [name, text] of Object.entries(seeds)) writeFileSync(join(dir, name), text)
     for (const command of after) await run(platform, dir, command)
+    if (behindProxy) {
+      const routes = [{ match: `${host}/*`, script: worker.id }]
+      await applyGateway(platform, { trusted_proxies: ['127.0.0.1/32'], routes })
+    }
   } catch (error) {
     return { passed: 0, of: 0, failures: [error instanceof Error ? error.message : String(error)] }
   }
-  return runChecks(worker.checks, host, platform.port)
+  const checks = behindProxy ? worker.checks.map(toldByProxy) : worker.checks
+  return runChecks(checks, host, platform.port)
+}
+
+function toldByProxy(check: Check): Check {
+  const { 'cf-connecting-ip': address, ...headers } = check.headers ?? {}
+  return address === undefined ? check : { ...check, headers: { ...headers, 'x-forwarded-for': address } }
 }
 
 async function run(platform: RunningPlatform, cwd: string, args: readonly string[]): Promise<void> {

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Platform } from './support/client.ts'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { createWorker } from './support/project.ts'
 
-const hosts = await openHosts('secrets')
+const hosts = await openFirstHost('secrets')
 const SHOW = 'export default { fetch: (_, env) => Response.json(env) }'
 
 describe.each(hosts)('wrangler secret on `npm $kind`', platform => {

@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Platform } from './support/client.ts'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 
-const hosts = await openHosts('tail')
+const hosts = await openFirstHost('tail')
 
 const TALKER = `export default {
   async fetch(request, env, ctx) {
@@ -13,6 +13,7 @@ const TALKER = `export default {
     return new Response('ok', { status: pathname === '/teapot' ? 418 : 200 })
   },
   async scheduled(controller) { console.log('tick', controller.cron) },
+  async queue(batch) { console.log('batch', batch.messages.map(({ body }) => body)) },
 }`
 
 interface Message {
@@ -27,6 +28,7 @@ interface Message {
     }
     readonly response?: { readonly status: number }
     readonly cron?: string
+    readonly queue?: string
     readonly scheduledTime?: number
   }
   readonly logs: readonly {
@@ -83,7 +85,7 @@ describe.each(hosts)('wrangler tail on `npm $kind`', platform => {
     return tail.messages().find(message => pathOf(message) === path) as Message
   }
 
-  test('shows logs, exceptions with their stack, what waitUntil logs, and cron; ends on SIGINT', async () => {
+  test('shows logs, exceptions with their stack, what waitUntil logs, crons and batches; ends on SIGINT', async () => {
     await platform.upload('talker', TALKER)
     await platform.api('PUT', '$A/workers/scripts/talker/schedules', [{ cron: '0 0 1 1 *' }])
     const tail = await startTail(platform, 'talker')
@@ -121,6 +123,18 @@ describe.each(hosts)('wrangler tail on `npm $kind`', platform => {
         outcome: 'ok',
         event: { cron: '0 0 1 1 *', scheduledTime: expect.any(Number) },
         logs: [{ message: ['tick', '0 0 1 1 *'] }],
+      })
+
+    await platform.api('POST', '$A/queues', { queue_name: 'jobs' })
+    const consumer = { script_name: 'talker', settings: { max_wait_time_ms: 0 } }
+    await platform.api('POST', '$A/queues/jobs/consumers', consumer)
+    await platform.api('POST', '$A/queues/jobs/messages/batch', { messages: [{ body: 'a' }, { body: 'b' }] })
+    await expect
+      .poll(() => tail.messages().find(({ event }) => event.queue !== undefined), { timeout: 10_000 })
+      .toMatchObject({
+        outcome: 'ok',
+        event: { queue: 'jobs', batchSize: 2 },
+        logs: [{ message: ['batch', ['a', 'b']] }],
       })
 
     tail.kill('SIGINT')

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { answering, createWorker } from './support/project.ts'
 
-const hosts = await openHosts('triggers')
+const hosts = await openFirstHost('triggers')
 
 const CLOCK = `export default {
   async fetch(request, env) { return new Response(await env.KV.get('ran')) },

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { answering, createWorker } from './support/project.ts'
 
-const hosts = await openHosts('versions')
+const hosts = await openFirstHost('versions')
 
 describe.each(hosts)('wrangler versions on `npm $kind`', platform => {
   const run = async (dir: string, ...args: string[]) => {

@@ -24,8 +24,9 @@ export interface Arena {
   close(): Promise<void>
 }
 
-/** Processes that run functions; one more holds the state. */
-export const EDGES = 2
+const EDGES = 2
+/** What runs: edges, the process that holds the state, and that of Durable Objects. */
+export const PROCESSES = EDGES + 2
 /** Each wrangler wants most of a core for a second, and waits for another. */
 const DEPLOYS_AT_ONCE = 4
 

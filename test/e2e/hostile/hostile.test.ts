@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Arena, EDGES, openArena } from './arena.ts'
+import { type Arena, openArena, PROCESSES } from './arena.ts'
 import { attack, readStrikes, shortcomingsOf } from './attack.ts'
 import { call } from './caller.ts'
 import { CASES } from './cases.ts'
@@ -47,7 +47,7 @@ describe.each(REPEATERS)('after three strikes, the function "%s"', script => {
     const isRefused = async () => (await get('/fine')).got === '503 ERR_FUNCTION_QUARANTINED'
     let inARow = 0
     await expect.poll(async () => (inARow = (await isRefused()) ? inARow + 1 : 0), POLL).toBeGreaterThan(10)
-    await expect.poll(() => Object.keys(arena.platform.processes()).length, POLL).toBe(EDGES + 1)
+    await expect.poll(() => Object.keys(arena.platform.processes()).length, POLL).toBe(PROCESSES)
   }
   const summary = async () => {
     const path = `/accounts/${arena.hostile.accountId}/scripts/${script}`

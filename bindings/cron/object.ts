@@ -6,6 +6,7 @@ import type { EventResult, Outcome } from '../../src/core/outcome.ts'
 import type { StateEnv } from '../../src/env.ts'
 import { migrate, timestamp } from '../../src/registry/schema.ts'
 import { anyEdge, isAway } from '../../src/roles.ts'
+import { Alarm } from '../alarm.ts'
 import { nextRun, parseCron } from './expression.ts'
 import { createPacer } from './pacer.ts'
 import { CRON_LIMITS, type NextStep, planAfter, planAfterRestart, planDue, planWake } from './plan.ts'
@@ -55,20 +56,20 @@ const MAX_ERROR_CHARS = 1000
  */
 export class CronClock extends DurableObject<StateEnv> {
   readonly #sql: SqlStorage
+  readonly #alarm: Alarm
   readonly #time: CronTime
   readonly #pace = createPacer(CRON_LIMITS.startsAtOnce, CRON_LIMITS.startSlotMs)
   /** Ids of the runs that this process has started, or will in their turn. */
   readonly #underWay = new Set<number>()
   /** When the object wakes next; `undefined` = not at all. */
   #wakeAt: number | undefined
-  /** The time, on the host's clock, for which the alarm was last set. */
-  #alarmMs = 0
   /** When the alarm last rang, to notice a clock that is set back. */
   #rangMs = 0
 
   constructor(ctx: DurableObjectState, env: StateEnv, time: CronTime = SYSTEM_TIME) {
     super(ctx, env)
     this.#sql = ctx.storage.sql
+    this.#alarm = new Alarm(ctx.storage)
     this.#time = time
     migrate(ctx.storage, rows.CRON_MIGRATIONS)
     const now = time.now()
@@ -258,12 +259,7 @@ export class CronClock extends DurableObject<StateEnv> {
 
   #setAlarm(at: number): void {
     this.#wakeAt = at
-    // A handler that sets its alarm to the very millisecond for which it was called, past times counting as the
-    // present, has set none: workerd (2026-11-17) takes it for the one that has rung. An alarm that rings a
-    // moment early, by our clock, would be the object's last.
-    const alarmMs = Math.max(Math.ceil(this.#time.toAlarm(at)), Date.now() + 1)
-    this.#alarmMs = alarmMs === this.#alarmMs ? alarmMs + 1 : alarmMs
-    void this.ctx.storage.setAlarm(this.#alarmMs)
+    this.#alarm.set(this.#time.toAlarm(at))
   }
 
   #target(script: string): InvocationTarget {

@@ -1,5 +1,5 @@
 import { CONTENT_TYPES, type ContentType } from '../../src/core/queue.ts'
-import type { LeasedRow, PeekedRow } from './schema.ts'
+import type { LeasedMessage, MessageRow } from './messages.ts'
 import { decodeV8 } from './v8-decode.ts'
 
 /** A message as it is pulled, in the form of Cloudflare's API. */
@@ -36,7 +36,7 @@ export interface LeaseRef {
   readonly attempts: number
 }
 
-export function toPulled(message: LeasedRow, lease: number): PulledMessage {
+export function toPulled(message: LeasedMessage, lease: number): PulledMessage {
   const { seq, id, type, body, attempts, timestampMs } = message
   return {
     id,
@@ -61,7 +61,7 @@ export function readLeaseId(text: string): LeaseRef | undefined {
   return undefined
 }
 
-export function toPeeked(row: PeekedRow, nowMs: number): PeekedMessage {
+export function toPeeked(row: MessageRow, nowMs: number): PeekedMessage {
   const type = CONTENT_TYPES[row.type] ?? 'bytes'
   const isOut = row.visible_ms > nowMs
   return {

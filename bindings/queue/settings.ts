@@ -45,6 +45,9 @@ export interface Consumer {
   readonly created_on: string
 }
 
+/** A consumer as it is asked for. */
+export type NewConsumer = Omit<Consumer, 'consumer_id' | 'created_on'>
+
 type Fields = Readonly<Record<string, unknown>>
 
 /**
@@ -79,7 +82,7 @@ export function parseSettings(input: unknown): Partial<QueueSettings> {
  *
  * @throws ERR_QUEUE_INVALID
  */
-export function parseConsumer(body: Fields): Omit<Consumer, 'consumer_id' | 'created_on'> {
+export function parseConsumer(body: Fields): NewConsumer {
   const { type = 'worker', dead_letter_queue: letters } = body
   if (type !== 'worker' && type !== 'http_pull') {
     throw invalid(`\`type\` is ${describe(type)}. It must be "worker" or "http_pull".`)

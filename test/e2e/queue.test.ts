@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { createProject, createWorker } from './support/project.ts'
 
-const hosts = await openHosts('queue')
+const hosts = await openFirstHost('queue')
 
 interface QueueBody {
   readonly queue_id: string

@@ -107,6 +107,26 @@ describe.each(hosts)('tail consumers on `npm $kind`', platform => {
     await expect(platform.upload('talker', PRODUCER, settings)).rejects.toThrow(problem)
   })
 
+  test('a consumer gets the traces of batches of a queue', async () => {
+    await platform.upload('audience', CONSUMER, { bindings: [{ ...kept, namespace_id: 'audience' }] })
+    const consumer = "export default { queue(batch) { console.log('got', batch.messages.length) } }"
+    await platform.upload('consumer', consumer, { tail_consumers: [{ service: 'audience' }] })
+    await platform.api('POST', '$A/queues', { queue_name: 'jobs' })
+    const settings = { max_wait_time_ms: 0 }
+    await platform.api('POST', '$A/queues/jobs/consumers', { script_name: 'consumer', settings })
+    await platform.api('POST', '$A/queues/jobs/messages/batch', { messages: [{ body: 1 }, { body: 2 }] })
+    await expect
+      .poll(async () => JSON.parse(await platform.read('audience', '/')), { timeout: 10_000 })
+      .toMatchObject([
+        {
+          scriptName: 'consumer',
+          outcome: 'ok',
+          event: { queue: 'jobs', batchSize: 2 },
+          logs: [{ message: ['got', 2] }],
+        },
+      ])
+  })
+
   test('two consumers of each other get no traces of their own tail()', async () => {
     await platform.upload('one', CONSUMER, { bindings: [{ ...kept, namespace_id: 'one' }] })
     const two = { bindings: [{ ...kept, namespace_id: 'two' }], tail_consumers: [{ service: 'one' }] }

@@ -6,13 +6,14 @@ import { createQueue } from './queues-scope.ts'
 
 /**
  * Makes the queues that a deploy asks for and that don't exist: wrangler ends a deploy whose queues it can't find,
- * before it uploads anything.
+ * before it uploads anything. 4.164 asks for those that consumers name; those of producers it makes by itself, unless
+ * run with `--no-x-provision`: then it asks for them too.
  *
  * Its question is the same for `wrangler deploy` and `wrangler queues info`: `GET /queues?name=…`. They differ in
- * one thing, in every wrangler from 3 to 4.164: before a deploy it pages through the list, and `page` is appended to
- * the names it looks for (`?name=a&name=b&page=1`); commands that look for a queue ask for a page and append the name
- * (`?page=1&name=a`). Any other client's question, and one that comes without the right to make queues, is a
- * question only.
+ * one thing, as seen in wrangler 4.164: before a deploy it pages through the list, and `page` is appended to the names
+ * it looks for (`?name=a&name=b&page=1`); commands that look for a queue ask for a page and append the name
+ * (`?page=1&name=a`). Where a version asks otherwise, nothing is made, and the deploy ends as on Cloudflare. Any other
+ * client's question, and one that comes without the right to make queues, is a question only.
  */
 export async function adoptQueues(c: Context<Api>): Promise<void> {
   if (!isDeploy(c)) return

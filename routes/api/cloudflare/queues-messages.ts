@@ -4,12 +4,11 @@ import { isDelay, QUEUE_LIMITS } from '../../../bindings/queue/limits.ts'
 import { checkBatch, checkSize, type NewMessage, type SendProblem } from '../../../bindings/queue/producer.ts'
 import { invalid, readInteger } from '../../../bindings/queue/settings.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
-import type { QueueMetrics } from '../../../src/core/queue.ts'
 import type { Api } from '../context.ts'
 import { readJsonObject } from '../json.ts'
 import { requireRole } from '../roles.ts'
 import { respondResult } from './envelope.ts'
-import { objectOf, requireQueue } from './queues-scope.ts'
+import { objectOf, requireQueue, toMetrics } from './queues-scope.ts'
 
 /**
  * A queue's messages: sent, and pulled, by HTTP. Mounted at `/queues/:queue/messages`.
@@ -79,14 +78,6 @@ async function send(
   if (problem) throw refused(`${problem.error} (${problem.code})`)
   const metrics = await objectOf(c, queue).send(messages)
   return respondResult(c, { metadata: { metrics: toMetrics(metrics) } })
-}
-
-function toMetrics({ backlogCount, backlogBytes, oldestMessageTimestamp }: QueueMetrics) {
-  return {
-    backlog_count: backlogCount,
-    backlog_bytes: backlogBytes,
-    oldest_message_timestamp_ms: oldestMessageTimestamp,
-  }
 }
 
 function toMessage({ body, content_type: type = 'json', delay_seconds: delay }: Fields): NewMessage {

@@ -5,6 +5,7 @@ import { type Consumer, invalid, type QueueSettings } from '../../../bindings/qu
 import { queueObject } from '../../../bindings/queue/stub.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
 import { createHexId } from '../../../src/core/ids.ts'
+import type { QueueMetrics } from '../../../src/core/queue.ts'
 import type { ResourceRecord } from '../../../src/registry/resources.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import type { Api } from '../context.ts'
@@ -81,6 +82,15 @@ export function toQueue(
 /** A consumer as Cloudflare's API shows it. */
 export function toConsumer(consumer: Consumer, queueName: string) {
   return { ...consumer, queue_name: queueName }
+}
+
+/** What waits in a queue, as Cloudflare's API shows it. */
+export function toMetrics({ backlogCount, backlogBytes, oldestMessageTimestamp }: QueueMetrics) {
+  return {
+    backlog_count: backlogCount,
+    backlog_bytes: backlogBytes,
+    oldest_message_timestamp_ms: oldestMessageTimestamp,
+  }
 }
 
 /** One queue, read whole. */

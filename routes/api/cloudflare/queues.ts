@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { parseSettings } from '../../../bindings/queue/settings.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import type { Api } from '../context.ts'
@@ -8,7 +8,15 @@ import { paginate, respondResult } from './envelope.ts'
 import { adoptQueues } from './queues-adopt.ts'
 import { queueConsumers } from './queues-consumers.ts'
 import { queueMessages } from './queues-messages.ts'
-import { createQueue, objectOf, readQueue, requireFreeName, requireQueue, toQueue } from './queues-scope.ts'
+import {
+  createQueue,
+  objectOf,
+  readQueue,
+  requireFreeName,
+  requireQueue,
+  toMetrics,
+  toQueue,
+} from './queues-scope.ts'
 
 /**
  * Queues; mounted at `/accounts/:account/queues`. `:queue` is an id, or a name.
@@ -73,25 +81,24 @@ queues.post('/:queue/purge', async c => {
   const queue = await requireQueue(c)
   const { delete_messages_permanently: isMeant } = await readJsonObject(c)
   if (isMeant === true) await objectOf(c, queue).purge()
-  const now = timestamp(Date.now())
-  return respondResult(c, { started_at: now, completed: now })
+  return respondPurged(c)
 })
 
-/** A purge is over when it is answered. */
 queues.get('/:queue/purge', async c => {
   await requireQueue(c)
-  const now = timestamp(Date.now())
-  return respondResult(c, { started_at: now, completed: now })
+  return respondPurged(c)
 })
 
 queues.get('/:queue/metrics', async c => {
   const { metrics } = await objectOf(c, await requireQueue(c)).show()
-  return respondResult(c, {
-    backlog_count: metrics.backlogCount,
-    backlog_bytes: metrics.backlogBytes,
-    oldest_message_timestamp_ms: metrics.oldestMessageTimestamp,
-  })
+  return respondResult(c, toMetrics(metrics))
 })
 
 queues.route('/:queue/consumers', queueConsumers)
 queues.route('/:queue/messages', queueMessages)
+
+/** A purge is over when it is answered. */
+function respondPurged(c: Context<Api>): Response {
+  const now = timestamp(Date.now())
+  return respondResult(c, { started_at: now, completed: now })
+}

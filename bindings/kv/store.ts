@@ -3,6 +3,7 @@ import type { EdgeEnv } from '../../src/env.ts'
 import { isAway, repeatWhileAway } from '../../src/roles.ts'
 import type { KvValue } from './arguments.ts'
 import { kvFailure } from './failures.ts'
+import { putWhole } from './whole.ts'
 
 /** The store's methods with the types we call them by; KVNamespace's overloads can't be called with a union. */
 export interface Store {
@@ -20,7 +21,7 @@ export interface Store {
  */
 export function storeOf(env: EdgeEnv): Store {
   const store = env.KV as unknown as Store
-  if (!env.STATE) return store
+  if (!env.STATE) return besides(store)
   return {
     get: (key, options) => patiently('GET', () => store.get(key, options)),
     getWithMetadata: (key, options) => patiently('GET', () => store.getWithMetadata(key, options)),
@@ -28,6 +29,20 @@ export function storeOf(env: EdgeEnv): Store {
       patiently('PUT', () => store.put(key, value, options), !(value instanceof ReadableStream)),
     delete: key => patiently('DELETE', () => store.delete(key)),
     list: options => patiently('LIST', () => store.list(options)),
+  }
+}
+
+/** A store in the same process. */
+function besides(store: Store): Store {
+  return {
+    get: (key, options) => store.get(key, options),
+    getWithMetadata: (key, options) => store.getWithMetadata(key, options),
+    put: (key, value, options) =>
+      value instanceof ReadableStream
+        ? putWhole(value, whole => store.put(key, whole, options))
+        : store.put(key, value, options),
+    delete: key => store.delete(key),
+    list: options => store.list(options),
   }
 }
 

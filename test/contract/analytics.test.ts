@@ -1,15 +1,9 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import type { DatasetRecord } from '../../bindings/analytics/object.ts'
 import { type DataPoint, KEPT } from '../../bindings/analytics/point.ts'
+import { byCase, fromNative, fromOurs, type Point } from '../support/analytics-points.ts'
 import { bundleModule, startWorkerd, type Workerd } from '../support/workerd.ts'
 import { CASES } from '../worker/analytics-cases.ts'
-
-/** A point as either writes it: 20 doubles, and the blobs that there are by number. */
-interface Point {
-  readonly index: string
-  readonly doubles: readonly unknown[]
-  readonly blobs: Readonly<Record<string, string>>
-}
 
 const ours = await startWorkerd({
   modules: { 'main.js': await bundleModule('test/worker/analytics-host.ts') },
@@ -104,41 +98,4 @@ async function read<T>(workerd: Workerd): Promise<T> {
 async function settled(points: () => Promise<Point[]>): Promise<Point[]> {
   await expect.poll(async () => (await points()).at(-1)?.index, { timeout: 10_000 }).toBe('end')
   return points()
-}
-
-/** What each case wrote: the points between the one that names it and the next such. */
-function byCase(points: readonly Point[]): Record<string, Point[]> {
-  const cases: Record<string, Point[]> = {}
-  let current: Point[] = []
-  for (const point of points) {
-    if (point.index === 'case') {
-      current = []
-      cases[String(point.blobs[1])] = current
-    } else if (point.index !== 'end') current.push(point)
-  }
-  return cases
-}
-
-/** JSON has no word for NaN. */
-const NO_NUMBER = 'no number'
-
-function fromOurs({ index, doubles, blobs }: DataPoint): Point {
-  const padded = [...doubles, ...Array<number>(20 - doubles.length).fill(0)]
-  return {
-    index,
-    doubles: padded.map(value => value ?? NO_NUMBER),
-    blobs: Object.fromEntries(blobs.flatMap((blob, n) => (blob === null ? [] : [[n + 1, blob]]))),
-  }
-}
-
-function fromNative(event: Readonly<Record<string, unknown>>): Point {
-  const text = (bytes: unknown) => new TextDecoder().decode(new Uint8Array((bytes ?? []) as number[]))
-  const numbers = Array.from({ length: 20 }, (_, n) => n + 1)
-  return {
-    index: text(event.index1),
-    doubles: numbers.map(n => (typeof event[`double${n}`] === 'number' ? event[`double${n}`] : NO_NUMBER)),
-    blobs: Object.fromEntries(
-      numbers.flatMap(n => (event[`blob${n}`] === undefined ? [] : [[n, text(event[`blob${n}`])]])),
-    ),
-  }
 }

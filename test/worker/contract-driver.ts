@@ -22,9 +22,17 @@ export class Ledger extends DurableObject {
   }
 }
 
+interface AnalyticsEnv {
+  readonly ENGINE: Parameters<typeof runCases>[0]
+  /** Where the runtime's own binding writes; it has none but there. */
+  readonly SINK?: Fetcher
+}
+
 const analytics = {
-  fetch: (_request: Request, env: { readonly ENGINE: Parameters<typeof runCases>[0] }) =>
-    Response.json(runCases(env.ENGINE)),
+  async fetch(request: Request, { ENGINE, SINK }: AnalyticsEnv): Promise<Response> {
+    const isAsked = new URL(request.url).pathname.endsWith('/written')
+    return isAsked && SINK ? SINK.fetch(request) : Response.json(runCases(ENGINE))
+  },
 }
 
 const drivers = { analytics, caches, d1, kv, objects, queue, r2 } as unknown as Readonly<

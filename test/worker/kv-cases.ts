@@ -138,6 +138,16 @@ const values: Record<string, () => unknown> = {
   'a stream of numbers': () => streamOf(1, 2),
   'a stream that fails': () =>
     new ReadableStream({ pull: controller => controller.error(new RangeError('my own')) }),
+  'a stream that fails after a part': () => {
+    let isBegun = false
+    return new ReadableStream({
+      pull: controller => {
+        if (isBegun) controller.error(new RangeError('my own'))
+        else controller.enqueue(bytes('part'))
+        isBegun = true
+      },
+    })
+  },
   'a decoded stream': () => bodyOf('decoded')?.pipeThrough(new TextDecoderStream()),
   'a compressed stream': () => bodyOf('compressed')?.pipeThrough(new CompressionStream('gzip')),
   'half of a tee': () => bodyOf('tee')?.tee()[0],

@@ -1,4 +1,4 @@
-import { RpcTarget } from 'cloudflare:workers'
+import { exports, RpcTarget } from 'cloudflare:workers'
 import { FAR, type Plain, type Quiet, type Tried } from './object-classes.ts'
 import { see } from './object-see.ts'
 
@@ -16,11 +16,19 @@ export type Case = (env: DriverEnv) => unknown
 type Loose = Record<string, (...args: unknown[]) => unknown>
 const loose = (value: unknown) => value as Loose
 
+/** What RPC makes of an object that gives stubs is beyond its types. */
+interface Giver {
+  getStub(name: string): DurableObjectStub<Tried>
+}
+
 class Adder extends RpcTarget {
   add(n: number): number {
     return n + 100
   }
 }
+
+/** The namespaces of the driver's classes without their bindings. */
+const exported = exports as unknown as DriverEnv
 
 /** A call of an object of its own. */
 const on =
@@ -286,6 +294,36 @@ export const cases: Record<string, Case> = {
     await object.callOther('called', 'rpc'),
     JSON.parse(String(await object.callOther('called', 'fetch'))).url,
   ]),
+  'a class in ctx.exports': ({ Tried }) => {
+    const id = exported.Tried.idFromName('exported')
+    return [
+      id.equals(Tried.idFromName('exported')),
+      Tried.get(exported.Tried.idFromString(String(id))).id.equals(id),
+      typeof exported.Tried.newUniqueId().toString(),
+      typeof exported.Tried,
+    ]
+  },
+  'an object by its class in ctx.exports': () => exported.Tried.getByName('exported').getName(),
+  'an object of the old style by its class in ctx.exports': () =>
+    exported.Plain.getByName('exported').fetch('http://object/'),
+  'an object calls another by its class in ctx.exports': () =>
+    exported.Tried.getByName('caller').callExported('called'),
+  'a facet of an object, of a class in ctx.exports': on('facets', async object => [
+    await object.callFacet(),
+    await object.callFacet(),
+  ]),
+  'an object by a class that is not exported': () => loose(loose(exports).Missing).getByName?.('a'),
+  'a stub as argument': on('stubs', async (object, { Tried }) => object.useStub(Tried.getByName('passed'))),
+  'a stub in an object as argument': on('stubs', async (object, { Tried }) =>
+    object.useStubIn({ stub: Tried.getByName('passed') }),
+  ),
+  'a stub as result': on('stubs', async object => {
+    const stub = await (object as unknown as Giver).getStub('given')
+    return [await stub.getName(), await stub.getter, await (await stub.fetch('http://object/echo')).text()]
+  }),
+  'a method of a stub that is on its way': on('stubs', object =>
+    (object as unknown as Giver).getStub('given').getName(),
+  ),
   'state in memory': on('memory', async object => [await object.increment(), await object.increment(2)]),
   'calls at once': on('at once', object => Promise.all([1, 1, 1].map(by => object.increment(by)))),
   'a call that waits': on('waits', object => object.later(1)),

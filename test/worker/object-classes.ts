@@ -73,6 +73,26 @@ export class Tried extends DurableObject<Record<string, DurableObjectNamespace<T
     const other = this.env.Tried?.getByName(name)
     return path === 'fetch' ? (await other?.fetch('http://object/echo'))?.text() : other?.getName()
   }
+  callExported(name: string): unknown {
+    const { Tried } = this.ctx.exports as unknown as { Tried: DurableObjectNamespace<Tried> }
+    return Tried.getByName(name).getName()
+  }
+  callFacet(): unknown {
+    const { facets, exports } = this.ctx as unknown as {
+      readonly facets: { get(name: string, start: () => object): DurableObjectStub<Tried> }
+      readonly exports: { readonly Tried: unknown }
+    }
+    return facets.get('own', () => ({ class: exports.Tried })).increment(5)
+  }
+  async useStub(stub: DurableObjectStub<Tried>): Promise<unknown> {
+    return [await stub.getName(), await stub.getter, await (await stub.fetch('http://object/echo')).text()]
+  }
+  useStubIn({ stub }: { stub: DurableObjectStub<Tried> }): Promise<unknown> {
+    return this.useStub(stub)
+  }
+  getStub(name: string): DurableObjectStub<Tried> {
+    return this.env.Tried?.getByName(name) as DurableObjectStub<Tried>
+  }
   fail(type: string): never {
     const types: Record<string, () => unknown> = {
       error: () => new Error('an error'),

@@ -1,21 +1,17 @@
-import { DurableObject } from 'cloudflare:workers'
 import type { BindScope } from '../../bindings/binding.ts'
 import { setObjectCodeResolver } from '../../bindings/durable-object/code.ts'
+import { exportedObjects } from '../../bindings/durable-object/kind.ts'
 import { bindEnv } from '../../bindings/index.ts'
 import { toWorkerCode } from '../../runtime/worker-code.ts'
 import type { DurableObjectBinding, ExportRef } from '../../src/core/manifest.ts'
+import { exportKey } from '../../src/core/resources.ts'
 
 export { ObjectAlarms } from '../../bindings/durable-object/alarm-entrypoint.ts'
 export { DurableObjectEntrypoint } from '../../bindings/durable-object/entrypoint.ts'
+export { ObjectIndex } from '../../bindings/durable-object/index-object.ts'
+export { NoObject } from '../../bindings/durable-object/no-object.ts'
 export { UserObject } from '../../bindings/durable-object/object.ts'
 export { Objects } from '../../src/objects.ts'
-
-/** Stands in for the index of a namespace: keeps what it is told. */
-export class ObjectIndex extends DurableObject {
-  add(id: string): void {
-    this.ctx.storage.kv.put(id, true)
-  }
-}
 
 interface HostEnv {
   readonly LOADER: WorkerLoader
@@ -44,9 +40,15 @@ function load(env: HostEnv, exports: Cloudflare.Exports): WorkerStub {
       script: 'driver',
       exports,
       resources: Object.fromEntries(
-        CLASSES.map((name, i) => [`durable_object_namespace/driver/${name}`, String(i).repeat(32)]),
+        CLASSES.flatMap((name, i) =>
+          [`durable_object_namespace/driver/${name}`, exportKey(name)].map(key => [
+            key,
+            String(i).repeat(32),
+          ]),
+        ),
       ),
     } as unknown as BindScope
+    const objects = exportedObjects(EXPORTS, scope)
     return toWorkerCode(
       {
         format: 'modules',
@@ -58,7 +60,7 @@ function load(env: HostEnv, exports: Cloudflare.Exports): WorkerStub {
         bindings: BINDINGS,
       },
       new Map([['driver.js', new TextEncoder().encode(env.DRIVER)]]),
-      { env: bindEnv(BINDINGS, scope), globalOutbound: null },
+      { env: bindEnv(BINDINGS, scope), globalOutbound: null, ...(objects && { objects }) },
     )
   })
 }
@@ -70,12 +72,39 @@ setObjectCodeResolver(({ className }, env, ctx) => ({
   worker: () => load(env as unknown as HostEnv, ctx.exports as Cloudflare.Exports),
 }))
 
+/** Has objects store something, deletes their namespace, and says what each has before and after. */
+async function deleteNamespace(count: number, exports: Cloudflare.Exports): Promise<unknown> {
+  const { Objects } = exports
+  const scope = {
+    accountId: '0'.repeat(32),
+    namespaceId: 'f'.repeat(32),
+    script: 'driver',
+    className: 'Tried',
+  }
+  const targets = Array.from({ length: count }, (_, i) => ({ ...scope, id: String(i).padStart(64, '0') }))
+  const onAll = (method: string, ...args: unknown[]) =>
+    Promise.all(targets.map(target => Objects.callObject(target, [method], args)))
+  const list = async () =>
+    (await Objects.listObjects(scope.accountId, scope.namespaceId, { limit: 1000 })).objects.length
+  await onAll('transactionSync', 'commit')
+  await onAll('setAlarm', 4_000_000_000_000)
+  const look = async () => ({
+    listed: await list(),
+    has: await onAll('get', 's'),
+    alarms: await onAll('alarms'),
+  })
+  const before = await look()
+  await Objects.deleteNamespace(scope.accountId, scope.namespaceId)
+  return { before, listed: await list(), after: await look() }
+}
+
 /** Sends a request to a function with Durable Objects, under the date of the query. `/deploy` deploys it again. */
 export default {
   async fetch(request, env, ctx): Promise<Response> {
     const url = new URL(request.url)
     date = url.searchParams.get('date') ?? date
     if (url.pathname === '/deploy') deployed++
+    if (url.pathname === '/delete') return Response.json(await deleteNamespace(60, ctx.exports))
     return load(env, ctx.exports).getEntrypoint().fetch(request)
   },
 } satisfies ExportedHandler<HostEnv>

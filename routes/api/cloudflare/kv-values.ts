@@ -8,6 +8,7 @@ import {
   MAX_LIST_KEYS,
   toStoredText,
 } from '../../../bindings/kv/validate.ts'
+import { putWhole } from '../../../bindings/kv/whole.ts'
 import type { SkerryError } from '../../../src/core/errors.ts'
 import { LIMITS } from '../../../src/core/limits.ts'
 import type { Api } from '../context.ts'
@@ -80,7 +81,9 @@ kvValues.put('/:id/values/*', async c => {
   const expiry = requireExpiry({ expiration, expiration_ttl }, 'put')
   const { value, metadata } = await readValue(c)
   const options = { ...expiry, ...(metadata !== undefined && { metadata }) } as KVNamespacePutOptions
-  await c.env.KV.put(prefix + key, value, options)
+  const { KV } = c.env
+  if (value instanceof ReadableStream) await putWhole(value, whole => KV.put(prefix + key, whole, options))
+  else await KV.put(prefix + key, value, options)
   return respondResult(c, null)
 })
 

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest'
+import type { Result } from '../contract/differences/difference.ts'
+import { bundleModule } from '../support/workerd.ts'
+import { deployDriver } from './support/contract-host.ts'
+import { type Column, type ContractKind, KINDS, type Native } from './support/contract-kinds.ts'
+import { startNative } from './support/contract-native.ts'
+import { openHosts } from './support/hosts.ts'
+
+// The cases of test/contract on whole platforms: one function, bound to everything, is deployed to each.
+
+/** What came of all cases of each kind; a kind that could not run at all has only its failure. */
+type Outcomes = ReadonlyMap<ContractKind, { readonly results: readonly Result[]; readonly failure?: unknown }>
+
+const hosts = await openHosts('contract')
+const driver = await bundleModule('test/worker/contract-driver.ts')
+const natives = await Promise.all([runNatively('Miniflare'), runNatively('workerd')])
+const native: Outcomes = new Map(natives.flatMap(outcomes => [...outcomes]))
+
+describe.each(hosts)('bindings on `npm $kind`', async platform => {
+  const ours = await runAll(KINDS, await deployDriver(platform, driver))
+
+  describe.each(KINDS)('$name', kind => {
+    const expected = native.get(kind)?.results ?? []
+    const results = new Map(ours.get(kind)?.results)
+    const { differences } = kind
+    const isDeclared = ([name]: Result) => Object.hasOwn(differences, name)
+
+    test(`run every case, as ${kind.native}'s do`, () => {
+      expect([native.get(kind)?.failure, ours.get(kind)?.failure]).toEqual([undefined, undefined])
+      expect(results.size).toBeGreaterThan(0)
+      expect([...results.keys()]).toEqual(expected.map(([name]) => name))
+      expect(Object.keys(differences).filter(name => !results.has(name))).toEqual([])
+    })
+
+    test.each(expected.filter(result => !isDeclared(result)))(
+      `do as ${kind.native}'s: %s`,
+      (name, outcome) => {
+        expect(results.get(name)).toEqual(outcome)
+      },
+    )
+
+    test.each(expected.filter(isDeclared))('differ as declared: %s', (name, outcome) => {
+      expect(results.get(name)).toEqual(differences[name]?.ours)
+      expect(results.get(name)).not.toEqual(outcome)
+    })
+  })
+})
+
+async function runNatively(of: Native): Promise<Outcomes> {
+  const column = await startNative[of](driver)
+  try {
+    return await runAll(
+      KINDS.filter(kind => kind.native === of),
+      column,
+    )
+  } finally {
+    await column.stop()
+  }
+}
+
+/** All kinds at once: none sees another's data. */
+async function runAll(kinds: readonly ContractKind[], column: Column): Promise<Outcomes> {
+  const settled = await Promise.allSettled(kinds.map(kind => kind.run(column)))
+  return new Map(
+    settled.map((outcome, index) => [
+      kinds[index] as ContractKind,
+      outcome.status === 'fulfilled'
+        ? { results: outcome.value }
+        : { results: [], failure: String(outcome.reason) },
+    ]),
+  )
+}

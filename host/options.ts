@@ -33,6 +33,10 @@ export interface HostOptions {
   readonly strikeWindowSeconds: number
   /** SKERRY_QUARANTINE_SECONDS: how long the first quarantine lasts. 1 to 86400, default 3600. */
   readonly quarantineSeconds: number
+  /** SKERRY_TURN_MS: how long a function may compute without a pause, unless its project says. 10 to 300000, default 500 or what is the most. */
+  readonly turnMs: number
+  /** SKERRY_TURN_MAX_MS: the most that a project may say. 10 to 300000, default 30000. */
+  readonly turnMaxMs: number
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -57,6 +61,7 @@ export function resolveHostOptions(env: Variables, cwd: string, defaultDataDir =
     strikes: parseLimit('strikes', env.SKERRY_STRIKES),
     strikeWindowSeconds: parseLimit('strikeWindowSeconds', env.SKERRY_STRIKE_WINDOW_SECONDS),
     quarantineSeconds: parseLimit('quarantineSeconds', env.SKERRY_QUARANTINE_SECONDS),
+    ...parseTurns(env),
   })
 }
 
@@ -131,7 +136,7 @@ function parseSwitch(name: string, text: string): boolean {
 
 /** A limit that the operator may set: its variable, default and bounds are in the table of limits. */
 function parseLimit(
-  name: 'strikes' | 'strikeWindowSeconds' | 'quarantineSeconds',
+  name: 'strikes' | 'strikeWindowSeconds' | 'quarantineSeconds' | 'turnMs' | 'turnMaxMs',
   text: string | undefined,
 ): number {
   const { value, setBy } = LIMIT_TABLE[name]
@@ -139,6 +144,16 @@ function parseLimit(
   const number = Number(text)
   if (/^\d{1,9}$/.test(text) && number >= setBy.min && number <= setBy.max) return number
   throw badValue(setBy.variable, text, `a whole number from ${setBy.min} to ${setBy.max}`, String(value))
+}
+
+/** A default above the most is a mistake; the one that nobody chose gives way. */
+function parseTurns(env: Variables): Pick<HostOptions, 'turnMs' | 'turnMaxMs'> {
+  const turnMaxMs = parseLimit('turnMaxMs', env.SKERRY_TURN_MAX_MS)
+  const turnMs = parseLimit('turnMs', env.SKERRY_TURN_MS)
+  if (turnMs <= turnMaxMs) return { turnMs, turnMaxMs }
+  if (!env.SKERRY_TURN_MS) return { turnMs: turnMaxMs, turnMaxMs }
+  const expected = `at most SKERRY_TURN_MAX_MS, which is ${turnMaxMs}`
+  throw badValue('SKERRY_TURN_MS', env.SKERRY_TURN_MS, expected, String(turnMaxMs))
 }
 
 function badValue(name: string, value: string, expected: string, example: string): Failure {

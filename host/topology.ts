@@ -43,6 +43,9 @@ export interface TopologyInput {
   readonly strikes: number
   readonly strikeWindowSeconds: number
   readonly quarantineSeconds: number
+  /** The longest turn by default, and at most, as in `HostOptions`. */
+  readonly turnMs: number
+  readonly turnMaxMs: number
   /** Users' isolates that a process may hold. */
   readonly maxIsolates: number
   /** V8's flags for processes that run functions. */
@@ -337,6 +340,8 @@ function stateBindings(input: TopologyInput): BindingConfig[] {
     { name: 'SKERRY_STRIKES', text: String(input.strikes) },
     { name: 'SKERRY_STRIKE_WINDOW_SECONDS', text: String(input.strikeWindowSeconds) },
     { name: 'SKERRY_QUARANTINE_SECONDS', text: String(input.quarantineSeconds) },
+    { name: 'SKERRY_TURN_MS', text: String(input.turnMs) },
+    { name: 'SKERRY_TURN_MAX_MS', text: String(input.turnMaxMs) },
   ]
 }
 

@@ -15,6 +15,8 @@ export interface Isolate {
   readonly isTailing: boolean
   /** When it was last asked for: milliseconds since the epoch. */
   usedAtMs: number
+  /** When its code was last asked for again, though nobody had given it up: it had ended itself. 0 = never. */
+  reloadedAtMs: number
   /** Given up: the next use of its version gets another. */
   isGone: boolean
 }
@@ -76,6 +78,11 @@ export class Isolates {
     return this.#live.has(isolate)
   }
 
+  /** The isolate that a version ran in last, if it wasn't given up since. */
+  inUse({ isolateInUse }: UsedVersion): Isolate | undefined {
+    return isolateInUse && this.#live.has(isolateInUse) ? isolateInUse : undefined
+  }
+
   /** Its code is handed to workerd. */
   enter(isolate: Isolate): void {
     this.#live.add(isolate)
@@ -128,7 +135,10 @@ export class Isolates {
     if (known) this.#forget(known)
     // One id is given up before its key is used again: so the count tells them apart.
     const id = this.#givenUp > 0 ? `${key}~${this.#givenUp.toString(36)}` : key
-    const isolate: Isolate = { id, key, target, digest, turnMs, isTailing, usedAtMs: 0, isGone: false }
+    const isolate: Isolate = {
+      ...{ id, key, target, digest, turnMs, isTailing },
+      ...{ usedAtMs: 0, reloadedAtMs: 0, isGone: false },
+    }
     this.#byKey.set(key, isolate)
     return isolate
   }

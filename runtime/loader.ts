@@ -1,5 +1,6 @@
 import { waitUntil } from 'cloudflare:workers'
 import { cacheProps } from '../bindings/cache/props.ts'
+import { exportedObjects } from '../bindings/durable-object/kind.ts'
 import { bindEnv } from '../bindings/index.ts'
 import { SkerryError } from '../src/core/errors.ts'
 import type { LoadableVersion, ModuleRef } from '../src/core/manifest.ts'
@@ -41,6 +42,24 @@ export function loadWorker(
   return env.LOADER.get(isolate.id, () => load(isolate, version.id, { env, exports: ctx.exports }))
 }
 
+/**
+ * Whether the isolate in which a call of this version began has ended since, though nobody here ended it: code can
+ * do that (`abortIsolate`), and its callers get an internal error of workerd's. If so, it is loaded again.
+ */
+export async function hasEndedItself(
+  version: EdgeVersion,
+  sinceMs: number,
+  env: EdgeEnv,
+  ctx: Exporter,
+): Promise<boolean> {
+  const isolate = isolates.inUse(version)
+  if (!isolate) return false
+  env.LOADER.get(isolate.id, () => load(isolate, version.id, { env, exports: ctx.exports }))
+  // workerd asks for the code of what isn't there at its next turn, before any timer.
+  await scheduler.wait(1)
+  return isolate.reloadedAtMs >= sinceMs
+}
+
 /** Notes that a version's isolate is in use, by what goes on running in it. */
 export function useWorker(target: ScriptTarget, version: EdgeVersion, nowMs: number): void {
   isolates.use(target, version, isTailed(target.entry, nowMs), nowMs)
@@ -52,6 +71,7 @@ export function useWorker(target: ScriptTarget, version: EdgeVersion, nowMs: num
  * it, until workerd has read what it returns: others wait for it too.
  */
 function load(isolate: Isolate, versionId: string, context: LoadContext): Promise<WorkerLoaderWorkerCode> {
+  if (isolates.has(isolate)) isolate.reloadedAtMs = Date.now()
   const loading = loadCode(isolate.target, versionId, isolate.isTailing, context).then(async code => {
     await enterIsolate(isolate, context.env, context.exports)
     return code
@@ -85,10 +105,12 @@ async function loadCode(
     d1: env.D1,
     exports,
   }
+  const objects = exportedObjects(version.exports, scope)
   return toWorkerCode(version, modules, {
     env: bindEnv(version.bindings, scope),
     globalOutbound: exports.Outbound({ props: owner }),
     ...(version.reads.caches && { caches: exports.CacheEntrypoint({ props: cacheProps(owner, version) }) }),
+    ...(objects && { objects }),
     ...(tailing && { tails: [exports.TailEntrypoint({ props: { ...owner, versionId } })] }),
   })
 }

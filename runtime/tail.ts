@@ -1,5 +1,4 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
-import { CONTROLS } from '../bindings/durable-object/target.ts'
 import type { ServiceResolver } from '../bindings/service/entrypoint.ts'
 import { HARNESS_ENTRYPOINT } from '../bindings/service/kind.ts'
 import { clientIpOf } from '../src/core/client-ip.ts'
@@ -8,6 +7,7 @@ import type { EdgeEnv } from '../src/env.ts'
 import type { TailCause, TailEvent, TailLog } from '../src/observe/tail-event.ts'
 import { stateRole } from '../src/roles.ts'
 import { callTail } from './harness.ts'
+import { toObjectEvent } from './object-event.ts'
 import { type PlainTrace, type TraceSource, toTraceItem } from './trace-item.ts'
 
 /** Whose logs a tail carries; `versionId` where filters by version shall work. */
@@ -56,15 +56,12 @@ export function setTailResolver(entry: NonNullable<typeof findEntry>, worker: Se
 }
 
 /** Calls that the platform makes into the isolate for its own ends. */
-function isPlatformCall({ entrypoint, event }: TraceItem): boolean {
+function isPlatformCall(item: TraceItem): boolean {
+  const { entrypoint, event } = item
+  if (entrypoint !== HARNESS_ENTRYPOINT) return toObjectEvent(item) === 'flush'
   const method = event && 'rpcMethod' in event ? event.rpcMethod : undefined
-  if (method === FLUSH_CALL) return true
-  if (entrypoint !== HARNESS_ENTRYPOINT) return false
   return method === 'describe' || method === 'evict'
 }
-
-/** Calls of an object's host: the one that waits for its alarm to be durable, and the one that delivers it. */
-const [FLUSH_CALL, ALARM_CALL] = CONTROLS
 
 /** A `tail()` that the platform called. It is no trace for further consumers: two could feed each other for ever. */
 function isTailCall({ entrypoint, event }: TraceItem): boolean {
@@ -84,7 +81,7 @@ function toTailEvent(item: TraceItem, { script, versionId }: TailProps): TailEve
     ...(item.entrypoint !== undefined && !isTailCall(item) && { entrypoint: item.entrypoint }),
     ...(versionId !== undefined && { scriptVersion: { id: versionId } }),
     eventTimestamp: item.eventTimestamp ?? Date.now(),
-    event: isTailCall(item) ? { consumedEvents: [] } : toCause(item.event),
+    event: isTailCall(item) ? { consumedEvents: [] } : toCause(item),
     logs: item.logs.map(toTailLog),
     exceptions: item.exceptions.map(({ name, message, stack, timestamp }) => ({
       name,
@@ -104,8 +101,11 @@ function toTailLog({ level, message, timestamp }: TraceLog): TailLog {
 }
 
 /** The event in Cloudflare's words; `null` for kinds that its protocol has no word for. */
-function toCause(event: TraceItem['event']): TailCause | null {
+function toCause(item: TraceItem): TailCause | null {
+  const { event } = item
   if (!event) return null
+  const ofObject = toObjectEvent(item)
+  if (typeof ofObject === 'object') return { scheduledTime: ofObject.scheduledTime.toISOString() }
   if ('request' in event) {
     const { url, method, headers, cf } = event.request
     // workerd's own field: Cloudflare has none of that name.
@@ -116,10 +116,7 @@ function toCause(event: TraceItem['event']): TailCause | null {
   if ('cron' in event) return { cron: event.cron, scheduledTime: event.scheduledTime }
   if ('scheduledTime' in event) return { scheduledTime: new Date(event.scheduledTime).toISOString() }
   if ('queue' in event) return { queue: event.queue, batchSize: event.batchSize }
-  if ('rpcMethod' in event) {
-    const { rpcMethod } = event
-    return rpcMethod === ALARM_CALL ? { scheduledTime: new Date().toISOString() } : { rpcMethod }
-  }
+  if ('rpcMethod' in event) return { rpcMethod: event.rpcMethod }
   if ('mailFrom' in event) return { mailFrom: event.mailFrom, rcptTo: event.rcptTo, rawSize: event.rawSize }
   if ('consumedEvents' in event) {
     return { consumedEvents: event.consumedEvents.map(({ scriptName }) => ({ scriptName })) }

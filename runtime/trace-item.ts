@@ -1,3 +1,5 @@
+import { toObjectEvent } from './object-event.ts'
+
 /** Whose traces they are. */
 export interface TraceSource {
   readonly script: string
@@ -18,14 +20,16 @@ export function toTraceItem(item: TraceItem, { script, versionId }: TraceSource)
     // Natively the name of an isolate here.
     scriptName: script,
     ...(versionId !== undefined && { scriptVersion: { id: versionId } }),
-    event: event && toEvent(event),
+    event: event && toEvent(event, item),
     logs: logs.map(log => ({ ...log })),
     exceptions: exceptions.map(exception => ({ ...exception })),
     diagnosticsChannelEvents: diagnosticsChannelEvents.map(message => ({ ...message })),
   }
 }
 
-function toEvent(event: NonNullable<TraceItem['event']>): PlainTrace {
+function toEvent(event: NonNullable<TraceItem['event']>, item: TraceItem): PlainTrace {
+  const ofObject = toObjectEvent(item)
+  if (typeof ofObject === 'object') return ofObject
   if (!('request' in event)) return { ...event }
   const { request, response } = event
   return {

@@ -1,7 +1,7 @@
 import type { Facade } from '../bindings/binding.ts'
 import cachesSource from '../bindings/cache/facade.prelude.js'
 import classSource from '../bindings/durable-object/class.prelude.js'
-import { durableObject } from '../bindings/durable-object/kind.ts'
+import { durableObject, type ExportedObjects } from '../bindings/durable-object/kind.ts'
 import { FACADES, facadesOf } from '../bindings/index.ts'
 import { HARNESS_ENTRYPOINT } from '../bindings/service/kind.ts'
 import { SkerryError } from '../src/core/errors.ts'
@@ -32,6 +32,8 @@ export interface CodeOptions {
   readonly tails?: Fetcher[]
   /** What `caches` asks: absent where the code doesn't mention it. */
   readonly caches?: Fetcher
+  /** The namespaces that `ctx.exports` has; absent where there are none. */
+  readonly objects?: ExportedObjects
 }
 
 /**
@@ -65,7 +67,7 @@ export function toWorkerCode(
   modules: ReadonlyMap<string, Uint8Array>,
   options: CodeOptions,
 ): WorkerLoaderWorkerCode {
-  return assemble(version, modules, options, toMainModule(version, Boolean(options.caches)))
+  return assemble(version, modules, options, toMainModule(version, options))
 }
 
 /** The same isolate before its exports are known: only the harness can be called. */
@@ -74,18 +76,14 @@ export function toProbeCode(
   modules: ReadonlyMap<string, Uint8Array>,
   options: CodeOptions,
 ): WorkerLoaderWorkerCode {
-  return assemble(
-    version,
-    modules,
-    options,
-    toMainModule({ ...version, exports: [] }, Boolean(options.caches)),
-  )
+  return assemble(version, modules, options, toMainModule({ ...version, exports: [] }, options))
 }
 
 const MAIN = `${PRELUDE_DIRECTORY}/main.js`
 const ENV = `${PRELUDE_DIRECTORY}/env.js`
 /** No binding can have this name. */
 const CACHES = 'skerry:caches'
+const OBJECTS = 'skerry:objects'
 const OBJECT_CLASS = 'durable-object-class'
 
 function assemble(
@@ -107,8 +105,8 @@ function assemble(
     loaded[`${PRELUDE_DIRECTORY}/service-worker.js`] = { js: serviceWorker }
   }
   const facades = facadesOf(version.bindings ?? [])
-  const { caches } = options
-  if (facades.size > 0 || caches) loaded[ENV] = { js: toEnvModule(facades, Boolean(caches)) }
+  const { caches, objects } = options
+  if (hasEnvModule(facades, options)) loaded[ENV] = { js: toEnvModule(facades, options) }
   if (caches) loaded[`${PRELUDE_DIRECTORY}/caches.js`] = { js: cachesFacade }
   for (const { name, source } of facades.values()) {
     loaded[`${PRELUDE_DIRECTORY}/${name}.js`] ??= { js: withoutComments(source) }
@@ -125,7 +123,7 @@ function assemble(
     compatibilityFlags: resolveFlags(version.format, version.compatibilityDate, version.compatibilityFlags),
     mainModule: MAIN,
     modules: { ...loaded },
-    env: caches ? { ...options.env, [CACHES]: caches } : options.env,
+    env: { ...options.env, ...(caches && { [CACHES]: caches }), ...(objects && { [OBJECTS]: objects }) },
     globalOutbound: options.globalOutbound,
     ...(options.tails && { tails: options.tails }),
   }
@@ -153,10 +151,16 @@ function toModule(ref: ModuleRef, bytes: Uint8Array): WorkerLoaderModule {
   }
 }
 
-function toMainModule(version: CodeVersion, hasCaches: boolean): string {
+type Extras = Pick<CodeOptions, 'caches' | 'objects'>
+
+function hasEnvModule(facades: ReadonlyMap<string, Facade>, { caches, objects }: Extras): boolean {
+  return facades.size > 0 || caches !== undefined || objects !== undefined
+}
+
+function toMainModule(version: CodeVersion, extras: Extras): string {
   const user = specifier(version.mainModule)
   const lines = [`import { createHarness } from './harness.js'`]
-  if (hasCaches || facadesOf(version.bindings ?? []).size > 0) lines.push(`import './env.js'`)
+  if (hasEnvModule(facadesOf(version.bindings ?? []), extras)) lines.push(`import './env.js'`)
   const names = version.exports.map(ref => ref.name)
   const main = version.modules.find(ref => ref.name === version.mainModule)
   if (version.mainModule === '') {
@@ -195,17 +199,17 @@ function toMainModule(version: CodeVersion, hasCaches: boolean): string {
   }
   // Without a default export workerd sends the request on, to the network, as if no Worker were there.
   if (!names.includes('default')) lines.push('export default {}')
-  lines.push(...toObjectClasses(version))
+  lines.push(...toObjectClasses(version, extras))
   // An explicit export wins over a user's of the same name.
   lines.push(`export const ${HARNESS_ENTRYPOINT} = createHarness(user)`)
   return `${lines.join('\n')}\n`
 }
 
-/** Durable Object classes as they run; those that extend nothing are known by a binding of their own script. */
-function toObjectClasses({ exports, bindings = [] }: CodeVersion): string[] {
-  const bound = bindings.flatMap(binding =>
-    binding.type === 'durable_object_namespace' ? binding.class_name : [],
-  )
+/** Durable Object classes as they run; those that extend nothing are known by a binding or their namespace. */
+function toObjectClasses({ exports, bindings = [] }: CodeVersion, { objects }: Extras): string[] {
+  const bound = bindings
+    .flatMap(binding => (binding.type === 'durable_object_namespace' ? binding.class_name : []))
+    .concat(Object.keys(objects?.namespaces ?? {}))
   const classes = exports.filter(
     ({ name, kind }) =>
       name !== 'default' && (kind === 'durable-object' || (kind === 'other' && bound.includes(name))),
@@ -224,14 +228,18 @@ function toObjectClasses({ exports, bindings = [] }: CodeVersion): string[] {
  * Puts facades in the place of what `bind` gave, in the very `env` that handlers, entrypoints and importers see.
  * It runs before the user's modules do.
  */
-function toEnvModule(facades: ReadonlyMap<string, Facade>, hasCaches: boolean): string {
+function toEnvModule(facades: ReadonlyMap<string, Facade>, { caches, objects }: Extras): string {
   const names = [...new Set([...facades.values()].map(({ name }) => name))]
   const imports = names.map((name, i) => `import { create as create${i} } from './${name}.js'`)
   const lines = [...facades].map(([binding, { name }]) => {
     const key = JSON.stringify(binding)
     return `env[${key}] = create${names.indexOf(name)}(env[${key}], ${key}, env)`
   })
-  if (hasCaches) {
+  if (objects) {
+    imports.push(`import { exportNamespaces } from './${OBJECT_CLASS}.js'`)
+    lines.push(`exportNamespaces(env['${OBJECTS}'])`, `delete env['${OBJECTS}']`)
+  }
+  if (caches) {
     imports.push(`import { install } from './caches.js'`)
     lines.push(`install(env['${CACHES}'])`, `delete env['${CACHES}']`)
   }

@@ -1,4 +1,5 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
+import { hasObjects } from '../bindings/durable-object/call.ts'
 import { bindEnv } from '../bindings/index.ts'
 import { forgetCached } from '../routes/policies/cache/memory.ts'
 import { callScheduled } from '../runtime/harness.ts'
@@ -18,6 +19,7 @@ import type { AccountChanges } from './core/routing.ts'
 import { applyChanges, prepareTable, table } from './edge-table.ts'
 import type { EdgeEnv } from './env.ts'
 import { explainRequest } from './explain.ts'
+import { leaveOldCode } from './object-code.ts'
 import { type RouteMetrics, readRouteMetrics } from './observe/route-metrics.ts'
 import { skipIfQuarantined } from './quarantine.ts'
 import { pickByShare } from './split.ts'
@@ -31,6 +33,7 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
   async apply(changes: AccountChanges): Promise<void> {
     await applyChanges(changes, this.env, this.ctx.exports)
     this.ctx.waitUntil(readAhead(changes.accountId, changes.scripts, this.env, this.ctx))
+    if (hasObjects(this.env)) this.ctx.waitUntil(leaveOldCode(changes.accountId, this.env))
   }
 
   /** Forgets responses that were stored under keys, because their URLs were written to. */
@@ -61,7 +64,7 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
     program: Program,
     bindings: readonly Binding[],
     kvPrefixes: Readonly<Record<string, string>>,
-    turnMs: number = LIMITS.turnMs,
+    turnMs: number,
   ): Promise<ProbeResult> {
     const modules = await readModules(this.env.CODE, program.modules)
     const scope = {

@@ -107,6 +107,10 @@ export interface StateEnv extends CommonEnv {
   readonly SKERRY_STRIKE_WINDOW_SECONDS?: string
   /** How many seconds the first quarantine lasts. Absent: `LIMITS.quarantineSeconds`. */
   readonly SKERRY_QUARANTINE_SECONDS?: string
+  /** The longest turn of a function whose project sets none, in milliseconds. Absent: `LIMITS.turnMs`. */
+  readonly SKERRY_TURN_MS?: string
+  /** The longest that a project may set. Absent: `LIMITS.turnMaxMs`. */
+  readonly SKERRY_TURN_MAX_MS?: string
   /** The edges, when they are other processes; one more than run, for a replacement to start in. */
   readonly [edge: `EDGE_${number}`]: Service<typeof Edge> | undefined
 }

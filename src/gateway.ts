@@ -9,6 +9,7 @@ import { addHop, hopsOf } from './core/loop.ts'
 import type { EdgeVersion, ScriptTarget } from './core/routing.ts'
 import { unwatch, watch } from './deadlines.ts'
 import type { EdgeEnv } from './env.ts'
+import { exitOf } from './function-exit.ts'
 import { bodyFailureOf, limitBody, prepareRequest, stripReserved } from './incoming.ts'
 import { respondIfQuarantined } from './quarantine.ts'
 import { respondProblem, toKnownError } from './respond.ts'
@@ -157,11 +158,18 @@ async function invoke(
     return await Promise.race([entrypoint.fetch(limited, wantsRawBody ? RAW_BODY : undefined), late])
   } catch (error) {
     const bodyFailure = limited && bodyFailureOf(limited)
-    return bodyFailure ? respondProblem(bodyFailure, createRequestId()) : respondFailure(error, target)
+    if (bodyFailure) return respondProblem(bodyFailure, createRequestId())
+    const exit = await exitOf(error, version, startedAtMs, env, ctx)
+    return exit ? respondExit(target, exit) : respondFailure(error, target)
   } finally {
     leave(slot)
     unwatch(call)
   }
+}
+
+function respondExit({ name }: ScriptTarget, exit: string): Response {
+  const detail = `The function "${name}" ended itself: it called ${exit}.`
+  return respondProblem(new SkerryError('ERR_FUNCTION_EXIT', detail), createRequestId())
 }
 
 /** The function's own failures stay its own: callers learn that it failed, its author sees why in the logs. */

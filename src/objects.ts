@@ -1,10 +1,12 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { callHost, hostOf } from '../bindings/durable-object/call.ts'
 import type { IndexedObject } from '../bindings/durable-object/index-object.ts'
+import { withPassableServices } from '../bindings/durable-object/services.ts'
 import { decodeHeader, OBJECT_HEADER, type ObjectTarget } from '../bindings/durable-object/target.ts'
 import type { AccountChanges } from './core/routing.ts'
 import { applyChanges } from './edge-table.ts'
 import type { ObjectsEnv } from './env.ts'
+import { leaveOldCode } from './object-code.ts'
 
 /** What edges and the state role ask of the objects role: calls of users' Durable Objects and D1 databases. */
 export class Objects extends WorkerEntrypoint<ObjectsEnv> {
@@ -14,11 +16,12 @@ export class Objects extends WorkerEntrypoint<ObjectsEnv> {
   /** Takes a change of the registry in; returns when calls see it. */
   async apply(changes: AccountChanges): Promise<void> {
     await applyChanges(changes, this.env, this.ctx.exports)
+    this.ctx.waitUntil(leaveOldCode(changes.accountId, this.env))
   }
 
   /** Calls a method of a user's Durable Object; reads a property where there are no arguments. */
-  callObject(target: ObjectTarget, path: readonly string[], args?: unknown[]): Promise<unknown> {
-    return callHost(this.env, target, path, args)
+  async callObject(target: ObjectTarget, path: readonly string[], args?: unknown[]): Promise<unknown> {
+    return withPassableServices(await callHost(this.env, target, path, args))
   }
 
   /** Sends a request to the user's Durable Object that its header names. */
@@ -53,7 +56,9 @@ export class Objects extends WorkerEntrypoint<ObjectsEnv> {
 
   /** Asks a D1 database, `<account>/<its object id>`; what it understands is said in bindings/d1/object.ts. */
   database(name: string, request: Request): Promise<Response> {
-    return this.env.DATABASE.get(this.env.DATABASE.idFromName(name)).fetch(request)
+    const { DATABASE } = this.env
+    // By an id that tells no name: in an object with one, wrangler dev makes a table, and users would see it.
+    return DATABASE.get(DATABASE.idFromString(String(DATABASE.idFromName(name)))).fetch(request)
   }
 }
 

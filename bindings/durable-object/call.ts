@@ -2,6 +2,7 @@ import type { EdgeEnv, ObjectsEnv } from '../../src/env.ts'
 import { isAway, objectsRole, repeatWhileAway } from '../../src/roles.ts'
 import { withObjectId } from './failures.ts'
 import type { UserObject } from './object.ts'
+import { withPassableServices } from './services.ts'
 import { type ObjectTarget, toHostName } from './target.ts'
 
 /** The host of a user's object, in the process that has it. */
@@ -33,7 +34,7 @@ export function callObject(
 ): Promise<unknown> {
   // The way over the role's entrypoint costs a third more.
   if (hasObjects(env)) return callHost(env, target, path, args)
-  return send(env, ctx, role => role.callObject(target, path, args))
+  return send(env, ctx, role => role.callObject(target, path, args?.map(withPassableServices)))
 }
 
 /** Sends a request to a user's object; its header names it. */
@@ -51,7 +52,8 @@ interface Exporter {
   readonly exports: Cloudflare.Exports
 }
 
-function hasObjects(env: EdgeEnv): env is ObjectsEnv {
+/** Whether this process has the objects itself. */
+export function hasObjects(env: EdgeEnv): env is ObjectsEnv {
   return 'OBJECT' in env
 }
 

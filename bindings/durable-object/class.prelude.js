@@ -1,9 +1,9 @@
 // Runs inside the user's isolate, evaluated before the user's code: makes an exported class run as a Durable
 // Object. What the object's host relies on is taken before user code could patch it.
-import { DurableObject } from 'cloudflare:workers'
-import { DurableObjectId } from './durable-object.js'
+import { DurableObject, exports } from 'cloudflare:workers'
+import { create, DurableObjectId } from './durable-object.js'
 
-const { apply, defineProperty } = Reflect
+const { apply, defineProperty, getPrototypeOf } = Reflect
 const { compatibilityFlags = {} } = globalThis.Cloudflare ?? {}
 const { now } = Date
 const NativeDate = Date
@@ -14,6 +14,28 @@ const HEADER = 'skerry-control'
 // The last time that workerd takes for an alarm.
 const MAX_ALARM_MS = 9223372036854
 
+const MEMBERS = ['newUniqueId', 'idFromName', 'idFromString', 'get', 'getByName', 'jurisdiction']
+
+/**
+ * Makes the classes in `ctx.exports` namespaces, as the runtime does where it has their storage. It puts them there
+ * after the code ran, and one object for all contexts: so their prototype, which any class of objects has, gets
+ * the members, and a call looks up which class it is for.
+ */
+export function exportNamespaces({ anyClass, namespaces }) {
+  const classes = Object.entries(namespaces).map(([name, value]) => [name, create(value)])
+  for (const member of MEMBERS) {
+    defineProperty(getPrototypeOf(anyClass), member, {
+      value(...args) {
+        const found = classes.find(([name]) => exports[name] === this)
+        if (!found) throw new TypeError(`${member}() needs a class that has objects: name it in a migration.`)
+        return found[1][member](...args)
+      },
+      configurable: true,
+      writable: true,
+    })
+  }
+}
+
 /**
  * The class that runs as a facet of its host: the user's own, which sees an id of its namespace and alarms that
  * the host keeps. What isn't a class stays what it is.
@@ -23,6 +45,11 @@ export function wrapObject(User) {
   const controls = new WeakMap()
   const Wrapped = class extends User {
     constructor(ctx, env) {
+      // The user's own facet of an object.
+      if (!ctx.props?.alarms) {
+        super(ctx, env)
+        return
+      }
       const control = prepare(ctx, () => User.prototype.alarm !== undefined)
       super(ctx, env)
       controls.set(this, control)

@@ -1,4 +1,6 @@
 // Runs inside the user's isolate, evaluated before the user's code: the client of Durable Objects.
+import { RpcTarget } from 'cloudflare:workers'
+
 const { apply, defineProperty, get: read } = Reflect
 const NativeProxy = Proxy
 const encoder = new TextEncoder()
@@ -90,27 +92,40 @@ export class DurableObjectId {
   static is(value) {
     return typeof value === 'object' && value !== null && #hex in value
   }
+  // Without the id where there is a name: a digest costs an isolate that just started up to a millisecond, and the
+  // platform makes it as well.
+  static addressOf(id) {
+    const { name, jurisdiction } = id
+    return name === undefined || id.#hex !== undefined
+      ? { id: id.toString(), name, jurisdiction }
+      : { name, jurisdiction }
+  }
   static isOf(id, namespace, jurisdiction) {
     return id.#namespace === namespace && (jurisdiction === undefined || id.jurisdiction === jurisdiction)
   }
 }
 
-// What a stub is named and what it isn't asked for by RPC.
-class DurableObject {
+// What a stub is named and what it isn't asked for by RPC. As an argument or result of RPC, it goes as a target.
+class DurableObject extends RpcTarget {
   #objects
-  #address
+  #id
 
   constructor(objects, id) {
+    super()
     this.#objects = objects
+    this.#id = id
     this.name = id.name
     this.id = id
-    this.#address = encodeURIComponent(JSON.stringify(toAddress(id)))
   }
   async fetch(...args) {
     if (args.length === 0) throw mismatch('fetch', 'Fetcher', 1, 'Request or string')
     const request = new Request(...args)
-    request.headers.set(HEADER, this.#address)
+    request.headers.set(HEADER, encodeURIComponent(JSON.stringify(addressOf(this.#id))))
     return this.#objects.fetch(request)
+  }
+  // Asked for when it is passed on.
+  dup() {
+    return createStub(this.#objects, this.#id)
   }
 }
 // As the runtime's own classes, by date.
@@ -122,20 +137,18 @@ if (globalThis.Cloudflare?.compatibilityFlags?.set_tostring_tag) {
 
 function createStub(objects, id) {
   const stub = new DurableObject(objects, id)
-  const address = toAddress(id)
-  const call = (path, args) => objects.callObject(address, path, args)
+  const call = (path, args) => objects.callObject(addressOf(id), path, args)
   return new NativeProxy(stub, {
     get(_, key) {
       if (typeof key === 'string' && key !== 'then' && !(key in stub)) return createMember(call, [key])
       const value = read(stub, key)
-      return key === 'fetch' && value === fetchObject ? (...args) => apply(value, stub, args) : value
+      return value === fetchObject || value === dup ? (...args) => apply(value, stub, args) : value
     },
     has: () => true,
   })
 }
-const fetchObject = DurableObject.prototype.fetch
-
-const toAddress = id => ({ id: `${id}`, name: id.name, jurisdiction: id.jurisdiction })
+const { fetch: fetchObject, dup } = DurableObject.prototype
+const { addressOf } = DurableObjectId
 
 /** A method or property of an object, or of what it has: called, awaited, or asked for more. */
 function createMember(call, path) {
@@ -184,7 +197,8 @@ function toHex(bytes) {
 }
 
 const fraction = x => ((x - Math.floor(x)) * 2 ** 32) | 0
-const [INITIAL, ROUND] = (() => {
+let tables
+const makeTables = () => {
   const roots = []
   const cubes = []
   for (let n = 2; cubes.length < 64; n++) {
@@ -193,17 +207,19 @@ const [INITIAL, ROUND] = (() => {
     cubes.push(fraction(Math.cbrt(n)))
   }
   return [roots.slice(0, 8).map(n => fraction(Math.sqrt(n))), cubes]
-})()
+}
 
 /** The first 16 bytes of a text's SHA-256 as hex digits: ids are made without waiting. */
 function digest(text) {
+  tables ??= makeTables()
+  const [initial, round] = tables
   const bytes = encoder.encode(text)
   const padded = new Uint8Array(((bytes.length + 72) >> 6) << 6)
   padded.set(bytes)
   padded[bytes.length] = 128
   const view = new DataView(padded.buffer)
   view.setUint32(padded.length - 4, bytes.length * 8)
-  const state = INITIAL.slice()
+  const state = initial.slice()
   const w = new Int32Array(64)
   for (let at = 0; at < padded.length; at += 64) {
     let [a, b, c, d, e, f, g, h] = state
@@ -215,7 +231,7 @@ function digest(text) {
         const s0 = turn(x, 7) ^ turn(x, 18) ^ (x >>> 3)
         w[i] = w[i - 16] + s0 + w[i - 7] + (turn(y, 17) ^ turn(y, 19) ^ (y >>> 10))
       }
-      const t = h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + ROUND[i] + w[i]
+      const t = h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + round[i] + w[i]
       const u = (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))
       h = g
       g = f

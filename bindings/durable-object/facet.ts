@@ -1,5 +1,6 @@
 import type { ObjectCode } from './code.ts'
-import { CONTROL_HEADER, CONTROLS } from './target.ts'
+import { noteSocket } from './sockets.ts'
+import { CONTROL_HEADER, CONTROL_URL, CONTROLS, type ObjectTarget } from './target.ts'
 
 /** What a user's object is started with; class.prelude.js makes its context of it. */
 export interface FacetProps {
@@ -62,11 +63,14 @@ export class ObjectFacet {
   }
 
   /** Runs a call, and returns when what it said of its alarm is durable. */
-  async run<T>(facet: Fetcher, call: () => Promise<T>): Promise<T> {
+  async run<T>(target: ObjectTarget, facet: Fetcher, call: () => Promise<T>): Promise<T> {
     this.#calls++
     try {
       const result = await call()
-      if (result instanceof Response && result.webSocket && this.#running) this.#running.hasSockets = true
+      if (result instanceof Response && result.webSocket && this.#running) {
+        this.#running.hasSockets = true
+        noteSocket(target, this.#running.code.key)
+      }
       if (this.#running?.hasAlarm !== false) {
         const hasAlarm = await this.control(facet)
         if (this.#running) this.#running.hasAlarm = hasAlarm === true
@@ -92,7 +96,12 @@ export class ObjectFacet {
       }
     }
     const headers = { [CONTROL_HEADER]: JSON.stringify(alarm ?? null) }
-    return (await facet.fetch('http://object/', { headers })).json()
+    return (await facet.fetch(CONTROL_URL, { headers })).json()
+  }
+
+  /** Ends the object, with its sockets, unless it runs the code of a key. */
+  leave(key: string): void {
+    if (this.#running?.code.key !== key) this.#abort(CODE_UPDATED)
   }
 
   /** Ends the object and deletes all it stored. */

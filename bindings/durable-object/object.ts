@@ -43,7 +43,7 @@ export class UserObject extends DurableObject<ObjectsEnv> {
   /** Calls a method of the user's object; reads a property where there are no arguments. */
   async callFacet(target: ObjectTarget, path: readonly string[], args?: unknown[]): Promise<unknown> {
     const facet = await this.#enter(target)
-    return this.#facet.run(facet, async () => {
+    return this.#facet.run(target, facet, async () => {
       let member: unknown = facet
       for (const key of path) member = Reflect.get(member as object, key)
       return args ? (member as Method)(...args) : member
@@ -56,7 +56,7 @@ export class UserObject extends DurableObject<ObjectsEnv> {
     try {
       const facet = await this.#enter(target)
       const forwarded = toOwnRequest(request)
-      return await this.#facet.run(facet, () => facet.fetch(forwarded))
+      return await this.#facet.run(target, facet, () => facet.fetch(forwarded))
     } catch (error) {
       return toFailureResponse(withObjectId(error, target.id))
     }
@@ -74,6 +74,11 @@ export class UserObject extends DurableObject<ObjectsEnv> {
     if (alarm.dueMs > Date.now()) return this.#keepAlarm(alarm)
     const after = await this.#deliver(alarm, this.#object)
     if (this.#alarm === alarm) await this.#keepAlarm(after)
+  }
+
+  /** Other code than it ran was deployed: ends it, which closes its sockets. It starts at its next call. */
+  leaveCode(key: string): void {
+    this.#facet.leave(key)
   }
 
   /** Deletes all that the object is and has. */

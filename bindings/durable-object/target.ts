@@ -1,3 +1,5 @@
+import { toNamedId } from './named-id.ts'
+
 /** What a Durable Object binding reaches. Set by the platform only. */
 export interface NamespaceProps {
   readonly accountId: string
@@ -32,9 +34,10 @@ export interface SentRequest {
   readonly host: string | null
 }
 
-/** The calls that only an object's host makes of it, and the header of such a request. As in class.prelude.js. */
+/** The calls that only an object's host makes of it, and the header and URL of such a request. As in class.prelude.js. */
 export const CONTROLS = ['skerryFlush', 'skerryAlarm'] as const
 export const CONTROL_HEADER = 'skerry-control'
+export const CONTROL_URL = 'http://object/'
 
 /** The name of a user's object among those of the objects role. */
 export function toHostName({ accountId, namespaceId, id }: ObjectTarget): string {
@@ -42,12 +45,19 @@ export function toHostName({ accountId, namespaceId, id }: ObjectTarget): string
 }
 
 /**
- * The object that an address means in a namespace. The address comes from a function.
+ * The object that an address means in a namespace: by its id, or by its name alone. The address comes from a
+ * function. A promise only where an id is still to be made.
  *
  * @throws TypeError for what isn't an address
  */
-export function toTarget(scope: NamespaceProps, address: unknown): ObjectTarget {
+export function toTarget(scope: NamespaceProps, address: unknown): ObjectTarget | Promise<ObjectTarget> {
   const { id, name, jurisdiction } = (address ?? {}) as Record<string, unknown>
+  if (id === undefined && typeof name === 'string') {
+    const place = typeof jurisdiction === 'string' ? jurisdiction : undefined
+    const made = toNamedId(scope.namespaceId, name, place)
+    const withId = (id: string) => toTarget(scope, { id, name, jurisdiction })
+    return typeof made === 'string' ? withId(made) : made.then(withId)
+  }
   if (typeof id !== 'string' || !/^[0-9a-f]{64}$/.test(id)) {
     throw new TypeError('Invalid Durable Object ID: must be 64 hex digits')
   }

@@ -35,6 +35,11 @@ export const ERRORS = {
     'Give the default export a fetch() handler, or call it another way.',
   ),
   ERR_FUNCTION_EXCEPTION: entry(500, 'function', 'See the exception with `wrangler tail`.'),
+  ERR_FUNCTION_EXIT: entry(
+    500,
+    'function',
+    'Return a response, or throw: `process.exit()` and `abortIsolate()` end what runs the request.',
+  ),
   ERR_FUNCTION_LOAD: entry(
     500,
     'function',
@@ -287,6 +292,12 @@ export const ERRORS = {
       cloudflareCode: 10041,
     },
   ),
+  ERR_D1_MISSING: entry(400, 'caller', 'Create the database, or let the platform adopt unknown ids.', {
+    cloudflareCode: 10181,
+  }),
+  ERR_R2_BUCKET_MISSING: entry(400, 'caller', 'Create the bucket, or let the platform adopt unknown names.', {
+    cloudflareCode: 10085,
+  }),
   ERR_BINDING_TAKEN: entry(400, 'caller', 'Choose another name.', { cloudflareCode: 10053 }),
   ERR_RESOURCE_TAKEN: entry(400, 'caller', 'Choose another name, or delete the one there is.'),
   ERR_D1_NOT_FOUND: entry(404, 'caller', 'List the databases: `wrangler d1 list`.', { cloudflareCode: 7404 }),
@@ -423,6 +434,7 @@ export const ERRORS = {
     'Deploy the latest version first, or use `wrangler versions secret put`.',
     { cloudflareCode: 10215 },
   ),
+  ERR_SETTINGS_UNDEPLOYED: entry(400, 'caller', 'Deploy the latest version first.'),
   ERR_SECRET_NOT_FOUND: entry(404, 'caller', 'List the secrets with `wrangler secret list`.', {
     cloudflareCode: 10056,
   }),

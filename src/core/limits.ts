@@ -132,6 +132,7 @@ export const LIMIT_TABLE = {
     unit: 'ms',
     what: 'How long a function may compute without a pause; then `503 ERR_FUNCTION_CPU` for its caller, and a strike. `limits.cpu_ms` of a project sets it.',
     enforcedBy: onlySelfHost('supervisor'),
+    setBy: { variable: 'SKERRY_TURN_MS', min: 10, max: 300_000 },
     note: 'One synchronous turn: the time between two awaits that really wait, not the sum over an invocation. On Linux only, and noticed after 100 ms at the earliest.',
   },
   starveMs: {
@@ -155,6 +156,7 @@ export const LIMIT_TABLE = {
     unit: 'ms',
     what: "The most that `limits.cpu_ms` sets; more, up to Cloudflare's 300,000, counts as this.",
     enforcedBy: onlySelfHost('control plane'),
+    setBy: { variable: 'SKERRY_TURN_MAX_MS', min: 10, max: 300_000 },
   },
   strikes: {
     group: 'functions',

@@ -182,7 +182,7 @@ export interface Manifest extends Program {
   readonly exports: readonly ExportRef[]
   readonly reads: Reads
   readonly startupTimeMs: number
-  /** The longest synchronous turn, in milliseconds, if the project sets one (`limits.cpu_ms`); within LIMITS. */
+  /** The longest synchronous turn that its project asks for (`limits.cpu_ms`), in milliseconds: see `turnLimit`. */
   readonly turnMs?: number
   readonly assets?: AssetsRef
 }

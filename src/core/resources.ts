@@ -24,6 +24,18 @@ export function resourceKey(binding: Binding | StoredBinding, script: string): s
   }
 }
 
+/** What a version's `resources` has of a class of its own: where it is a namespace without a binding. */
+export function exportKey(className: string): string {
+  return `${EXPORT}${className}`
+}
+
+/** Whether a resource of a version is one that a binding names. */
+export function isBound(key: string): boolean {
+  return !key.startsWith(EXPORT)
+}
+
+const EXPORT = 'export/'
+
 /** A resource by what bindings name. */
 export interface ResourceRef {
   readonly kind: ResourceKind

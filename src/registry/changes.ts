@@ -1,9 +1,11 @@
-import { LIMITS } from '../core/limits.ts'
 import type { Reads } from '../core/manifest.ts'
 import type { AccountChanges, EdgeVersion, ScriptEntry } from '../core/routing.ts'
 import type { Quarantine } from '../core/strikes.ts'
+import { type TurnPolicy, turnLimit, turnPolicy } from '../core/turn-limit.ts'
+import type { StateEnv } from '../env.ts'
 import { listApiKeysSince, listRemovedApiKeysSince } from './api-keys.ts'
 import { currentDeployment } from './deployments.ts'
+import { openGatewaySnapshot, readGatewaySnapshot } from './gateway.ts'
 import type { Meta } from './meta.ts'
 import { listNamespaceEntries } from './object-namespaces.ts'
 import { listPurgesSince } from './purges.ts'
@@ -13,8 +15,29 @@ import { listQuarantines, type QuarantineRecord } from './strikes.ts'
 import { tailConsumersOf } from './tail-consumers.ts'
 import { findVersion, type VersionRecord } from './versions.ts'
 
-/** What edges must learn of an account after a revision; 0 = everything. */
-export function readChanges(sql: SqlStorage, meta: Meta, from: number, nowMs: number): AccountChanges {
+/**
+ * What edges must learn of an account after a revision; 0 = everything. All is read before the first await: it
+ * belongs to one revision.
+ */
+export async function readChanges(
+  sql: SqlStorage,
+  meta: Meta,
+  from: number,
+  env: StateEnv,
+): Promise<AccountChanges> {
+  const changes = readTables(sql, meta, from, Date.now(), turnPolicy(env))
+  const isNew = from === 0 || meta.number('gateway_revision') > from
+  const sealed = isNew ? readGatewaySnapshot(sql) : undefined
+  return sealed ? { ...changes, gateway: await openGatewaySnapshot(sealed, env.MASTER_KEY) } : changes
+}
+
+function readTables(
+  sql: SqlStorage,
+  meta: Meta,
+  from: number,
+  nowMs: number,
+  turns: TurnPolicy,
+): AccountChanges {
   const quarantines = Map.groupBy(listQuarantines(sql, nowMs), ({ script }) => script)
   const namespacesChanged = meta.number('namespaces_revision') > from
   const routesChanged = from === 0 || meta.number('routes_revision') > from
@@ -24,7 +47,7 @@ export function readChanges(sql: SqlStorage, meta: Meta, from: number, nowMs: nu
     from,
     to: meta.number('revision'),
     scripts: listScriptsSince(sql, from).map(script =>
-      toEntry(sql, script, quarantines.get(script.name) ?? []),
+      toEntry(sql, script, quarantines.get(script.name) ?? [], turns),
     ),
     removed: from === 0 ? [] : listRemovedSince(sql, from),
     ...(routesChanged && {
@@ -55,7 +78,7 @@ function readPurges(sql: SqlStorage, from: number): Pick<AccountChanges, 'purges
 }
 
 /** A version as edges know it. */
-export function toEdgeVersion(version: VersionRecord, percentage: number): EdgeVersion {
+export function toEdgeVersion(version: VersionRecord, percentage: number, turns: TurnPolicy): EdgeVersion {
   const { manifest } = version
   const main = manifest.exports.find(({ name }) => name === 'default')
   return {
@@ -66,7 +89,7 @@ export function toEdgeVersion(version: VersionRecord, percentage: number): EdgeV
     reads: manifest.bindings.some(({ type }) => type === 'service') ? EVERYTHING : manifest.reads,
     ...(manifest.assets && { assets: manifest.assets.digest }),
     hasFetch: main?.handlers.includes('fetch') ?? false,
-    turnMs: manifest.turnMs ?? LIMITS.turnMs,
+    turnMs: turnLimit(manifest.turnMs, turns),
   }
 }
 
@@ -76,6 +99,7 @@ function toEntry(
   sql: SqlStorage,
   script: ScriptRecord,
   quarantines: readonly QuarantineRecord[],
+  turns: TurnPolicy,
 ): ScriptEntry {
   const shares = currentDeployment(sql, script.name)?.versions ?? []
   const tailConsumers = tailConsumersOf(script)
@@ -87,7 +111,7 @@ function toEntry(
     ...(tailConsumers.length > 0 && { tailConsumers }),
     versions: shares.flatMap(({ version_id, percentage }) => {
       const version = findVersion(sql, script.name, version_id)
-      return version ? [toEdgeVersion(version, percentage)] : []
+      return version ? [toEdgeVersion(version, percentage, turns)] : []
     }),
     ...(quarantines.length > 0 && toQuarantines(quarantines)),
   }

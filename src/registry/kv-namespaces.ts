@@ -11,7 +11,7 @@ export const KV_NAMESPACES_SCHEMA = `CREATE TABLE IF NOT EXISTS kv_namespaces (
 
 /** A KV namespace. */
 export interface KvNamespaceRecord {
-  /** 32 hex digits, or what an adopted project called it: 1 to 64 of `[A-Za-z0-9_-]`. */
+  /** 32 hex digits, or what an adopted project called it: 1 to 64 printable characters. */
   readonly id: string
   /** Unique in the account. */
   readonly title: string
@@ -21,12 +21,19 @@ export interface KvNamespaceRecord {
   readonly created_on: string
 }
 
+/** A namespace to be made; its prefix comes from the Directory. */
+export interface NewKvNamespace {
+  readonly id: string
+  readonly title: string
+  readonly prefix: string
+  readonly createdOn: string
+}
+
 /** Makes a namespace. @throws ERR_KV_TITLE_TAKEN, ERR_KV_REQUEST if the id is taken */
 export function createKvNamespace(
   sql: SqlStorage,
-  namespace: { id: string; title: string; prefix: string; createdOn: string },
+  { id, title, prefix, createdOn }: NewKvNamespace,
 ): KvNamespaceRecord {
-  const { id, title, prefix, createdOn } = namespace
   requireFreeTitle(sql, title)
   if (getKvNamespace(sql, id)) {
     throw new SkerryError('ERR_KV_REQUEST', `A namespace with the id "${id}" already exists.`)
@@ -62,7 +69,7 @@ export function resolveKvPrefixes(
     if (!prefix) {
       throw new SkerryError(
         'ERR_KV_NAMESPACE_MISSING',
-        `KV namespace '${id}' of the binding '${binding.name}' is not valid: the account has no namespace with that id.`,
+        `KV namespace '${id}' not found. Please verify the namespace_id of the binding '${binding.name}'.`,
       )
     }
     prefixes[id] = prefix

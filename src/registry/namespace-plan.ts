@@ -2,7 +2,7 @@ import { SkerryError } from '../core/errors.ts'
 import { createHexId } from '../core/ids.ts'
 import type { DurableObjectBinding, ExportRef, Manifest, StoredBinding } from '../core/manifest.ts'
 import type { ObjectChanges } from '../core/object-changes.ts'
-import { resourceKey } from '../core/resources.ts'
+import { exportKey, isBound, resourceKey } from '../core/resources.ts'
 import { currentDeployment } from './deployments.ts'
 import { exportsClass, type NamespaceContext, type NamespacePlan } from './namespace-draft.ts'
 import { reconcileExports } from './namespace-exports.ts'
@@ -34,8 +34,8 @@ export function planNamespaces(
 }
 
 /**
- * The namespace of each class that bindings name, by `resourceKey`. A class that expects a transfer is the other
- * script's until then.
+ * The namespace of each class that bindings name, by `resourceKey`, and of each of the script's own, by
+ * `exportKey`. A class that expects a transfer is the other script's until then.
  *
  * @throws ERR_OBJECT_CLASS_NOT_FOUND
  */
@@ -45,13 +45,20 @@ export function resolveNamespaces(
   bindings: readonly StoredBinding[],
 ): Record<string, string> {
   const resources: Record<string, string> = {}
+  const findClass = (owner: string, className: string) => {
+    const find = (of: string | undefined) =>
+      plan.namespaces.find(record => record.script === of && record.class === className)
+    const pending = plan.transfers.find(t => t.script === owner && t.class === className)
+    return find(owner) ?? find(pending?.from_script)
+  }
+  const own = [...plan.namespaces, ...plan.transfers].filter(record => record.script === script)
+  for (const { class: className } of own) {
+    const found = findClass(script, className)
+    if (found) resources[exportKey(className)] = found.id
+  }
   for (const binding of bindings) {
     if (binding.type !== 'durable_object_namespace') continue
-    const owner = binding.script_name ?? script
-    const find = (of: string | undefined) =>
-      plan.namespaces.find(record => record.script === of && record.class === binding.class_name)
-    const pending = plan.transfers.find(t => t.script === owner && t.class === binding.class_name)
-    const found = find(owner) ?? find(pending?.from_script)
+    const found = findClass(binding.script_name ?? script, binding.class_name)
     if (!found) throw noNamespace(binding)
     const key = resourceKey(binding, script)
     if (key) resources[key] = found.id
@@ -87,7 +94,9 @@ export function scriptsThatBind(sql: SqlStorage, namespaceId: string, except: st
 function deployedResources(sql: SqlStorage, script: string): string[] {
   const shares = currentDeployment(sql, script)?.versions ?? []
   return shares.flatMap(({ version_id }) =>
-    Object.values(findVersion(sql, script, version_id)?.resources ?? {}),
+    Object.entries(findVersion(sql, script, version_id)?.resources ?? {}).flatMap(([key, id]) =>
+      isBound(key) ? [id] : [],
+    ),
   )
 }
 

@@ -38,6 +38,15 @@ export interface SecretChange {
   readonly deploy: boolean
 }
 
+/** A change of the longest turn, and of what the script keeps with it. */
+export interface TurnLimitChange {
+  /** As `Manifest` has it; absent = the platform's default. */
+  readonly turnMs?: number
+  readonly settings: ScriptSettings
+  readonly annotations: Readonly<Record<string, string>>
+  readonly author: Author
+}
+
 /** What a version will hold, beside who made it and how. */
 export type VersionContent = Pick<VersionRecord, 'manifest' | 'kvPrefixes' | 'resources'> & {
   /** What becomes of the account's namespaces of objects, where it can change. */
@@ -85,12 +94,39 @@ export function planSecrets(
   previous: VersionRecord | undefined,
 ): VersionContent {
   if (!previous) throw scriptNotFound()
-  const live = currentDeployment(sql, script)?.versions ?? []
-  const isLive = live.some(share => share.version_id === previous.id && share.percentage === 100)
-  if (change.deploy && live.length > 0 && !isLive) throw secretUndeployed()
+  const isDeployed = (currentDeployment(sql, script)?.versions ?? []).length > 0
+  if (change.deploy && isDeployed && !isLive(sql, previous)) throw secretUndeployed()
   const bindings = applySecrets(previous.manifest.bindings, change.secrets)
   const { kvPrefixes, resources } = previous
   return { manifest: { ...previous.manifest, bindings }, kvPrefixes, resources }
+}
+
+/**
+ * The content of the previous version with another limit. Only of what is deployed: the new version takes its place.
+ *
+ * @throws ERR_SCRIPT_NOT_FOUND, ERR_SETTINGS_UNDEPLOYED
+ */
+export function planTurnLimit(
+  sql: SqlStorage,
+  script: string,
+  { turnMs }: TurnLimitChange,
+  previous: VersionRecord | undefined,
+): VersionContent {
+  if (!previous) throw scriptNotFound()
+  if (!isLive(sql, previous)) {
+    throw new SkerryError(
+      'ERR_SETTINGS_UNDEPLOYED',
+      `The latest version of "${script}", ${previous.id}, does not have all of its traffic, so the limits of what has cannot be changed.`,
+    )
+  }
+  const { manifest, kvPrefixes, resources } = previous
+  const { turnMs: _, ...kept } = manifest
+  return { manifest: { ...kept, ...(turnMs !== undefined && { turnMs }) }, kvPrefixes, resources }
+}
+
+function isLive(sql: SqlStorage, { script, id }: VersionRecord): boolean {
+  const live = currentDeployment(sql, script)?.versions ?? []
+  return live.some(share => share.version_id === id && share.percentage === 100)
 }
 
 /** wrangler knows it by its code, and explains. */

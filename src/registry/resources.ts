@@ -77,7 +77,7 @@ export function deleteResource(sql: SqlStorage, kind: ResourceKind, idOrName: st
 /**
  * The object behind each database, bucket and queue that bindings name, by `resourceKey`.
  *
- * @throws ERR_D1_NOT_FOUND, ERR_R2_BUCKET_NOT_FOUND, ERR_QUEUE_NOT_FOUND
+ * @throws ERR_D1_MISSING, ERR_R2_BUCKET_MISSING, ERR_QUEUE_NOT_FOUND
  */
 export function resolveResources(
   sql: SqlStorage,
@@ -125,9 +125,25 @@ const WORDS: Readonly<Record<ResourceKind, { word: string; code: ErrorCode }>> =
   queue: { word: 'Queue', code: 'ERR_QUEUE_NOT_FOUND' },
 }
 
-function missing(kind: ResourceKind, id: string, binding: string): SkerryError {
-  const { word, code } = WORDS[kind]
-  return new SkerryError(code, `${word} '${id}' of the binding '${binding}' was not found in this account.`)
+/** In Cloudflare's words, as wrangler prints them. */
+function missing(kind: ResourceKind, ref: string, binding: string): SkerryError {
+  switch (kind) {
+    case 'd1':
+      return new SkerryError(
+        'ERR_D1_MISSING',
+        `D1 binding '${binding}' references database '${ref}' which was not found. Verify the database exists in your account and that the database_id in your configuration is correct.`,
+      )
+    case 'r2_bucket':
+      return new SkerryError(
+        'ERR_R2_BUCKET_MISSING',
+        `R2 bucket '${ref}' not found. Please use a different name and try again.`,
+      )
+    case 'queue':
+      return new SkerryError(
+        'ERR_QUEUE_NOT_FOUND',
+        `Queue '${ref}' of the binding '${binding}' was not found in this account.`,
+      )
+  }
 }
 
 /** A resource by its id or name. @throws ERR_D1_NOT_FOUND, ERR_R2_BUCKET_NOT_FOUND, ERR_QUEUE_NOT_FOUND */

@@ -63,6 +63,17 @@ export function insertRoute(sql: SqlStorage, route: NewRoute): RouteRecord {
   return record
 }
 
+/** Puts routes, or custom domains, in the place of those a script has. @throws ERR_ROUTE_TAKEN */
+export function replaceRoutes(
+  sql: SqlStorage,
+  script: string,
+  routes: readonly NewRoute[],
+  customDomain: boolean,
+): RouteRecord[] {
+  deleteRoutesOf(sql, script, customDomain)
+  return routes.map(route => insertRoute(sql, route))
+}
+
 export function deleteRoute(sql: SqlStorage, id: string): RouteRecord | undefined {
   const rows = sql.exec('DELETE FROM routes WHERE id = ? RETURNING *', id).toArray()
   return rows[0] as unknown as RouteRecord | undefined

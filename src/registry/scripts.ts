@@ -1,4 +1,5 @@
 import { createHexId } from '../core/ids.ts'
+import { scriptNotFound } from './failures.ts'
 import { timestamp } from './schema.ts'
 
 /** A script: a name with settings, to which versions and deployments belong. */
@@ -55,6 +56,13 @@ export function findScript(sql: SqlStorage, name: string): ScriptRecord | undefi
   return sql.exec('SELECT * FROM scripts WHERE name = ?', name).toArray()[0] as unknown as
     | ScriptRecord
     | undefined
+}
+
+/** @throws ERR_SCRIPT_NOT_FOUND */
+export function requireScript(sql: SqlStorage, name: string): ScriptRecord {
+  const script = findScript(sql, name)
+  if (!script) throw scriptNotFound()
+  return script
 }
 
 /** By name. */

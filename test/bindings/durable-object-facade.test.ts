@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import source from '../../bindings/durable-object/facade.prelude.js'
+import { toNamedId } from '../../bindings/durable-object/named-id.ts'
 
 interface Id {
   readonly name?: string
@@ -16,9 +17,9 @@ interface Namespace {
   jurisdiction(name?: string | null): Namespace
 }
 
-const { create } = (await import(
-  /* @vite-ignore */ `data:text/javascript,${encodeURIComponent(source)}`
-)) as {
+// Only the runtime has the module.
+const code = source.replace("import { RpcTarget } from 'cloudflare:workers'", 'class RpcTarget {}')
+const { create } = (await import(/* @vite-ignore */ `data:text/javascript,${encodeURIComponent(code)}`)) as {
   create(value: { objects: unknown; id: string }): Namespace
 }
 const NAMESPACE = '1'.repeat(32)
@@ -37,6 +38,18 @@ describe('an id', () => {
       }),
     )
   })
+
+  test.each(['a', 'ключ/é\u{1f600}', '', 'x'.repeat(1000), '\ud800'])(
+    'of the name %j is the same where the platform makes it',
+    async name => {
+      for (const jurisdiction of [undefined, 'eu']) {
+        const id = open().jurisdiction(jurisdiction).idFromName(name)
+        expect(await toNamedId(NAMESPACE, name, jurisdiction)).toBe(`${id}`)
+        // From memory, at once.
+        expect(toNamedId(NAMESPACE, name, jurisdiction)).toBe(`${id}`)
+      }
+    },
+  )
 
   test('differs by name and by namespace, and is the same each time', () => {
     const texts = ['a', 'a', 'b'].map(name => `${open().idFromName(name)}`)
@@ -75,9 +88,22 @@ describe('an id', () => {
   })
 })
 
-test('a call names the object, what of it is called, and the arguments; reading a property has none', async () => {
+test('a call names the object by its name, or by its id where that is known or has no name', async () => {
+  calls.length = 0
+  const [named, written] = [open().idFromName('a'), open().idFromName('b')]
+  const read = open().idFromString(`${written}`)
+  for (const id of [named, written, read]) await open().get(id).visit()
+  expect(calls.map(([address]) => address)).toEqual([
+    { name: 'a', jurisdiction: undefined },
+    { id: `${written}`, name: 'b', jurisdiction: undefined },
+    { id: `${written}`, name: undefined, jurisdiction: undefined },
+  ])
+})
+
+test('a call names what of the object is called, and the arguments; reading a property has none', async () => {
+  calls.length = 0
   const room = open().get(open().idFromName('a')) as unknown as Record<string, Record<string, () => unknown>>
-  const address = { id: `${open().idFromName('a')}`, name: 'a', jurisdiction: undefined }
+  const address = { name: 'a', jurisdiction: undefined }
   await open().get(open().idFromName('a')).visit(1, 'two')
   await room.tools?.add?.()
   await room.tools

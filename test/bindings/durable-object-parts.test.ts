@@ -9,10 +9,13 @@ import {
 } from '../../bindings/durable-object/alarms.ts'
 import { throwFailure, toFailureResponse, withObjectId } from '../../bindings/durable-object/failures.ts'
 import { durableObject } from '../../bindings/durable-object/kind.ts'
+import { toNamedId } from '../../bindings/durable-object/named-id.ts'
+import { noteSocket, takeOutdated } from '../../bindings/durable-object/sockets.ts'
 import {
   checkPath,
   decodeHeader,
   encodeHeader,
+  type ObjectTarget,
   toHostName,
   toTarget,
 } from '../../bindings/durable-object/target.ts'
@@ -49,7 +52,9 @@ describe('toTarget()', () => {
   test('is in the namespace of the binding, whatever the address says', () => {
     const address = { id: ID, name: 'n', accountId: 'other', namespaceId: 'other', script: 'other', more: 1 }
     expect(toTarget(SCOPE, address)).toEqual({ ...SCOPE, id: ID, name: 'n' })
-    expect(toHostName(toTarget(SCOPE, address))).toBe(`${SCOPE.accountId}/${SCOPE.namespaceId}/${ID}`)
+    expect(toHostName(toTarget(SCOPE, address) as ObjectTarget)).toBe(
+      `${SCOPE.accountId}/${SCOPE.namespaceId}/${ID}`,
+    )
   })
 
   test.each([
@@ -66,9 +71,28 @@ describe('toTarget()', () => {
     expect(() => toTarget(SCOPE, address)).toThrow('Invalid Durable Object ID: must be 64 hex digits')
   })
 
+  test('makes the id of an address that has a name alone, in the namespace of the binding', async () => {
+    const id = await toNamedId(SCOPE.namespaceId, 'n', undefined)
+    expect(await toTarget(SCOPE, { name: 'n', namespaceId: 'other' })).toEqual({ ...SCOPE, id, name: 'n' })
+  })
+
   test.each([5, {}, null])('leaves out a name that is %j', name => {
     expect(toTarget(SCOPE, { id: ID, name })).toEqual({ ...SCOPE, id: ID })
   })
+})
+
+test('takeOutdated() gives each object with WebSockets once, with the code of its newest', () => {
+  const target = (id: string): ObjectTarget => ({ ...SCOPE, id })
+  for (const [id, key] of [
+    ['1', 'old'],
+    ['2', 'old'],
+    ['1', 'new'],
+  ] as const) {
+    noteSocket(target(id), key)
+  }
+  expect(takeOutdated(({ key }) => key === 'old')).toEqual([{ target: target('2'), key: 'old' }])
+  expect(takeOutdated(() => true)).toEqual([{ target: target('1'), key: 'new' }])
+  expect(takeOutdated(() => true)).toEqual([])
 })
 
 describe('checkPath()', () => {

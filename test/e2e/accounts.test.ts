@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Platform, toUploadForm } from './support/client.ts'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { answering, createWorker } from './support/project.ts'
 
-const hosts = await openHosts('left')
+const hosts = await openFirstHost('left')
 /** Both accounts use this namespace id: ids of adopted namespaces are the projects' own. */
 const NAMESPACE = 'acc00000000000000000000000000000'
 
@@ -238,6 +238,7 @@ function everyRoute(version: string): [method: string, path: string, body?: unkn
     ['GET', `${script}/settings`],
     ['GET', `${script}/script-settings`],
     ['PATCH', `${script}/script-settings`, {}],
+    ['PATCH', `${script}/settings`, new FormData()],
     ['GET', `${script}/references`],
     ['GET', `${script}/secrets`],
     ['PUT', `${script}/secrets`, secret],

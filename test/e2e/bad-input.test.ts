@@ -238,10 +238,10 @@ const UPLOADS: BadRequest[] = [
   },
   {
     title: 'an unsupported field',
-    ...upload({ migrations: { new_tag: 'v1', steps: [] } }),
+    ...upload({ containers: [{ class_name: 'Box' }] }),
     status: 400,
     error: 'ERR_UPLOAD_METADATA',
-    says: 'migrations',
+    says: 'containers',
   },
   {
     title: 'an unknown field',
@@ -521,6 +521,7 @@ describe.each(hosts)('bad input to `npm $kind`', platform => {
       ['PATCH', `${SCRIPT}/secrets-bulk`, { secrets: {} }],
       ['PATCH', '$A/workers/workers/victim/versions/latest', { env: {} }],
       ['PATCH', `${SCRIPT}/script-settings`, {}],
+      ['PATCH', `${SCRIPT}/settings`, new FormData()],
       ['POST', `${SCRIPT}/subdomain`, { enabled: false }],
       ['PUT', `${SCRIPT}/schedules`, []],
       ['PUT', `${SCRIPT}/routes`, []],

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { type Platform, toUploadForm } from './support/client.ts'
-import { openHosts } from './support/hosts.ts'
+import { openFirstHost } from './support/hosts.ts'
 import { createProject, type Project } from './support/project.ts'
 
-const hosts = await openHosts('objects')
+const hosts = await openFirstHost('objects')
 
 /** A class of counters, and a function that counts in one of them: `/<name>`. */
 const counter = (className: string, answer = '') => `

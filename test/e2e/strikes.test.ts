@@ -72,6 +72,32 @@ describe('a function that does not end', () => {
     await platform.upload('impatient', BUSY)
     expect(await codeOf(platform, 'impatient', '/?ms=1500')).toBe('ERR_FUNCTION_CPU')
     expect((await show(platform, 'patient')).strikes).toEqual([])
+
+    const form = new FormData()
+    form.set('settings', JSON.stringify({ limits: { cpu_ms: 300 } }))
+    await platform.api('PATCH', '$A/workers/scripts/patient/settings', form)
+    expect(await codeOf(platform, 'patient', '/?ms=1500')).toBe('ERR_FUNCTION_CPU')
+  })
+})
+
+describe('turns of a platform whose operator sets their limits', () => {
+  let platform: RunningPlatform
+
+  beforeAll(async () => {
+    platform = await startPlatform('start', { env: { SKERRY_TURN_MS: '1200', SKERRY_TURN_MAX_MS: '1500' } })
+  })
+  afterAll(() => platform?.stop())
+
+  test('may take as long as the default, or as the project says, and never longer than the most', async () => {
+    await platform.upload('modest', BUSY)
+    await platform.upload('greedy', BUSY, { limits: { cpu_ms: 30_000 } })
+    expect([(await show(platform, 'modest')).turn_ms, (await show(platform, 'greedy')).turn_ms]).toEqual([
+      1200, 1500,
+    ])
+    expect(await codeOf(platform, 'modest', '/?ms=900')).toBe('done')
+    expect(await codeOf(platform, 'greedy', '/?ms=4000')).toBe('ERR_FUNCTION_CPU')
+    const { body } = await platform.v1<{ limits: Record<string, object> }>('GET', '/limits')
+    expect(body.limits).toMatchObject({ turnMs: { value: 1200 }, turnMaxMs: { value: 1500 } })
   })
 })
 

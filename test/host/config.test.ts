@@ -38,6 +38,8 @@ const INPUT = {
   strikes: 3,
   strikeWindowSeconds: 600,
   quarantineSeconds: 3600,
+  turnMs: 500,
+  turnMaxMs: 30_000,
   maxIsolates: 200,
 }
 

@@ -17,6 +17,8 @@ test('resolveHostOptions() has defaults for everything, and takes empty variable
     strikes: 3,
     strikeWindowSeconds: 600,
     quarantineSeconds: 3600,
+    turnMs: 500,
+    turnMaxMs: 30_000,
   }
   expect(resolveHostOptions({}, '/srv')).toEqual(expected)
   expect(resolveHostOptions({ SKERRY_PORT: '', SKERRY_DOMAIN: '', SKERRY_ADMIN_TOKEN: '' }, '/srv')).toEqual(
@@ -46,6 +48,10 @@ test.each([
   ['SKERRY_STRIKE_WINDOW_SECONDS', '86400', { strikeWindowSeconds: 86_400 }],
   ['SKERRY_QUARANTINE_SECONDS', '1', { quarantineSeconds: 1 }],
   ['SKERRY_QUARANTINE_SECONDS', '86400', { quarantineSeconds: 86_400 }],
+  ['SKERRY_TURN_MS', '10', { turnMs: 10, turnMaxMs: 30_000 }],
+  ['SKERRY_TURN_MS', '30000', { turnMs: 30_000, turnMaxMs: 30_000 }],
+  ['SKERRY_TURN_MAX_MS', '300000', { turnMs: 500, turnMaxMs: 300_000 }],
+  ['SKERRY_TURN_MAX_MS', '10', { turnMs: 10, turnMaxMs: 10 }],
 ])('resolveHostOptions() accepts %s=%s', (name, value, expected) => {
   expect(resolveHostOptions({ [name]: value }, '/srv')).toMatchObject(expected)
 })
@@ -77,6 +83,10 @@ test.each([
   ['SKERRY_STRIKE_WINDOW_SECONDS', '86401'],
   ['SKERRY_QUARANTINE_SECONDS', '0'],
   ['SKERRY_QUARANTINE_SECONDS', '86401'],
+  ['SKERRY_TURN_MS', '9'],
+  ['SKERRY_TURN_MS', '30001'],
+  ['SKERRY_TURN_MAX_MS', '9'],
+  ['SKERRY_TURN_MAX_MS', '300001'],
 ])('resolveHostOptions() refuses %s=%s with exit code 2, naming variable, value and fix', (name, value) => {
   expect(() => resolveHostOptions({ [name]: value }, '/srv')).toThrow(
     expect.objectContaining({

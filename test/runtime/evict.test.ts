@@ -235,7 +235,10 @@ describe('an edge', () => {
     await edge.deploy({
       suicide: {
         source: `import { abortIsolate } from 'cloudflare:workers'
-          export default { fetch(request) { if (request.url.endsWith('/end')) abortIsolate(); return new Response('here') } }`,
+          export default { fetch(request, env, ctx) {
+            if (request.url.endsWith('/end')) ctx.waitUntil(scheduler.wait(0).then(() => abortIsolate()))
+            return new Response('here')
+          } }`,
       },
     })
     await edge.fetch('suicide', '/end')

@@ -380,7 +380,13 @@ describe('resolveNamespaces()', () => {
     ["another script's", binding('B', 'there'), { 'durable_object_namespace/there/B': 'id-there-B' }],
     ['one that is to be transferred', binding('B'), { 'durable_object_namespace/here/B': 'id-there-B' }],
   ])('a binding of a class: %s', (_, spec, expected) => {
-    expect(resolveNamespaces(plan, 'here', [spec])).toEqual(expected)
+    expect(resolveNamespaces(plan, 'here', [spec])).toMatchObject(expected)
+  })
+
+  test("has the script's own classes without a binding, also one that is to be transferred to it", () => {
+    expect(resolveNamespaces(plan, 'here', [])).toEqual({ 'export/A': 'id-here-A', 'export/B': 'id-there-B' })
+    expect(resolveNamespaces(plan, 'there', [])).toEqual({ 'export/B': 'id-there-B' })
+    expect(resolveNamespaces(plan, 'nobody', [])).toEqual({})
   })
 
   test.each([

@@ -424,6 +424,74 @@ describe("a project's limits.cpu_ms", () => {
     expect((await show('limited')).turn_ms).toBe(expected)
   })
 
+  const patch = async (name: string, noun: string, body: object) => {
+    const form = new FormData()
+    form.set('settings', JSON.stringify(body))
+    const request = new Request('http://x', {
+      method: 'POST',
+      body: noun === 'settings' ? form : JSON.stringify(body),
+    })
+    const response = await workerd.fetch(`/client/v4/accounts/${accountId}/workers/scripts/${name}/${noun}`, {
+      method: 'PATCH',
+      headers: {
+        host: 'localhost',
+        authorization: `Bearer ${TOKEN}`,
+        'content-type': request.headers.get('content-type') ?? '',
+      },
+      body: new Uint8Array(await request.arrayBuffer()),
+    })
+    return (await response.json()) as {
+      success: boolean
+      errors: { message: string; error_code: string }[]
+      result: { limits?: object; tags: string[] }
+    }
+  }
+  const turnMsOf = async (name: string) => (await entryOf(name)).versions[0]?.turnMs
+
+  test.each([
+    [{ limits: { cpu_ms: 900, subrequests: 7 } }, { cpu_ms: 900, subrequests: 7 }, 900],
+    [{ limits: { cpu_ms: 299_999 }, tags: ['a'] }, { cpu_ms: 299_999 }, 30_000],
+    [{ limits: {} }, {}, 500],
+    [{ limits: null }, undefined, 500],
+    [{ tags: ['a'] }, { cpu_ms: 50 }, 50],
+  ])('is changed by settings %j at once', async (body, limits, turnMs) => {
+    await upload('changed', 'here', { metadata: { limits: { cpu_ms: 50 }, tags: [] } })
+    const { success, result } = await patch('changed', 'settings', body)
+    expect([success, result.limits, await turnMsOf('changed')]).toEqual([true, limits, turnMs])
+    expect(result.tags).toEqual('tags' in body ? body.tags : [])
+    expect(await read('changed')).toBe('here')
+  })
+
+  test('is changed by a version of its own, to which one may roll back', async () => {
+    const first = await upload('rolled', 'here')
+    await patch('rolled', 'settings', { limits: { cpu_ms: 700 } })
+    expect((await entryOf('rolled')).versions).not.toMatchObject([{ id: first }])
+    await deploy('rolled', [first, 100])
+    expect(await turnMsOf('rolled')).toBe(500)
+  })
+
+  test('is not changed by settings while the latest version is not all that is deployed', async () => {
+    const first = await upload('behind', 'here')
+    await upload('behind', 'there', { deploy: false })
+    const { errors } = await patch('behind', 'settings', { limits: { cpu_ms: 700 }, tags: ['a'] })
+    expect(errors).toMatchObject([{ error_code: 'ERR_SETTINGS_UNDEPLOYED' }])
+    expect(await entryOf('behind')).toMatchObject({ versions: [{ id: first, turnMs: 500 }] })
+    expect((await patch('behind', 'settings', {})).result.tags).toEqual([])
+  })
+
+  test.each([
+    ['settings', { limits: { cpu_ms: 0 } }, 'The field "limits.cpu_ms" must be >=1, not 0.'],
+    ['settings', { limits: 7 }, 'The field "limits" must be '],
+    ['settings', { bindings: [] }, 'The field "bindings" is no setting that can be changed here; '],
+    ['settings', [], 'with a part "settings" that is a JSON object.'],
+    ['script-settings', { limits: { cpu_ms: 700 } }, 'Limits belong to a version: '],
+  ])('%s %j is refused by name', async (noun, body, message) => {
+    await upload('kept', 'here')
+    const { errors } = await patch('kept', noun, body)
+    expect(errors).toMatchObject([{ error_code: 'ERR_API_BODY', message: expect.stringContaining(message) }])
+    expect(await turnMsOf('kept')).toBe(500)
+  })
+
   test('is part of what an isolate is', async () => {
     const isolates = new Set<string>()
     for (const limits of [undefined, { cpu_ms: 50 }, { cpu_ms: 60 }, { cpu_ms: 60, subrequests: 9 }]) {

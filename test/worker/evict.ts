@@ -14,6 +14,7 @@ export { ServiceEntrypoint } from '../../bindings/service/entrypoint.ts'
 export interface EvictScript {
   readonly source: string
   readonly bindings?: readonly Binding[]
+  readonly compatibilityFlags?: readonly string[]
   /** How long the state role takes to answer for it. */
   readonly delayMs?: number
 }
@@ -24,7 +25,7 @@ const scripts = new Map<string, EvictScript>()
 /** The state role and the code store. */
 export class State extends WorkerEntrypoint {
   async version(_accountId: string, script: string, versionId: string): Promise<LoadableVersion | undefined> {
-    const { bindings = [], delayMs } = scripts.get(script) ?? {}
+    const { bindings = [], compatibilityFlags = [], delayMs } = scripts.get(script) ?? {}
     if (delayMs) await scheduler.wait(delayMs)
     return {
       versionId,
@@ -34,7 +35,7 @@ export class State extends WorkerEntrypoint {
       mainModule: 'index.js',
       modules: [{ name: 'index.js', type: 'esm', digest: script, sizeBytes: 0 }],
       compatibilityDate: '2026-11-01',
-      compatibilityFlags: [],
+      compatibilityFlags,
       exports: [{ name: 'default', kind: 'handlers', handlers: ['fetch'] }],
       bindings,
       kvPrefixes: {},

@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { SkerryError } from '../../../src/core/errors.ts'
-import type { ScriptReferences } from '../../../src/registry/account.ts'
 import { scriptNotFound } from '../../../src/registry/failures.ts'
+import type { ScriptReferences } from '../../../src/registry/references.ts'
 import type { ScriptRecord } from '../../../src/registry/scripts.ts'
 import type { VersionRecord } from '../../../src/registry/versions.ts'
 import type { Api } from '../context.ts'

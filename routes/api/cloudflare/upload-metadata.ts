@@ -1,19 +1,16 @@
 import * as v from 'valibot'
 import { checkCompatibility } from '../../../runtime/compatibility.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
-import { LIMITS } from '../../../src/core/limits.ts'
 import type { Program } from '../../../src/core/manifest.ts'
 import type { ObjectChanges } from '../../../src/core/object-changes.ts'
 import type { ScriptSettings } from '../../../src/registry/scripts.ts'
 import { AssetsMetadata, type AssetsUpload } from './assets-metadata.ts'
 import { toAnnotations } from './author.ts'
+import { Limits } from './script-limits.ts'
 import type { UploadForm } from './upload-form.ts'
 import { parseObjectChanges } from './upload-objects.ts'
 
 const strings = v.array(v.string())
-
-/** Cloudflare's bounds. */
-const cpuMs = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(300_000))
 
 /** As wrangler sends it; there are no environments beside scripts. */
 const TailConsumer = v.object({ service: v.pipe(v.string(), v.nonEmpty()) })
@@ -37,10 +34,7 @@ const Metadata = v.strictObject({
   code_update_strategy: v.optional(v.unknown()),
   // Names and versions of the project's npm packages, for Cloudflare's statistics.
   package_dependencies: v.optional(v.unknown()),
-  // Kept and shown. CPU time bounds one synchronous turn here (docs/containment.md); nobody counts subrequests.
-  limits: v.optional(
-    v.nullable(v.object({ cpu_ms: v.optional(cpuMs), subrequests: v.optional(v.number()) })),
-  ),
+  limits: v.optional(v.nullable(Limits)),
   tail_consumers: v.optional(v.nullable(v.array(TailConsumer))),
   streaming_tail_consumers: v.optional(v.nullable(v.array(v.unknown()))),
   containers: v.optional(v.unknown()),
@@ -59,7 +53,7 @@ export interface UploadMetadata {
   /** Changes of its Durable Object classes. */
   readonly objects?: ObjectChanges
   readonly assets: AssetsUpload
-  /** The longest synchronous turn, within this platform's bounds, if the project sets a limit of CPU time. */
+  /** The longest synchronous turn, in milliseconds, if the project sets a limit of CPU time. */
   readonly turnMs?: number
 }
 
@@ -92,12 +86,16 @@ export function parseUploadMetadata({ metadata, modules }: UploadForm, today: st
     annotations: toAnnotations(fields.annotations),
     ...(objects && { objects }),
     assets: { keeps: fields.keep_assets ?? false, ...(fields.assets && { fields: fields.assets }) },
-    ...(fields.limits?.cpu_ms !== undefined && { turnMs: toTurnMs(fields.limits.cpu_ms) }),
+    ...(fields.limits?.cpu_ms !== undefined && { turnMs: fields.limits.cpu_ms }),
     settings: {
       ...(fields.tags && { tags: fields.tags }),
-      settings: Object.fromEntries(
-        SETTINGS.flatMap(key => (fields[key] === undefined ? [] : [[key, fields[key]]])),
-      ),
+      settings: {
+        ...Object.fromEntries(
+          SETTINGS.flatMap(key => (fields[key] === undefined ? [] : [[key, fields[key]]])),
+        ),
+        // They are the version's: one that names none has none.
+        limits: fields.limits ?? null,
+      },
     },
   }
 }
@@ -121,13 +119,8 @@ function checkMain(mainModule: string, format: Program['format'], modules: Uploa
   }
 }
 
-/** No turn is longer than the sum of all: so Cloudflare's limit is a fitting one, where it can be kept. */
-function toTurnMs(cpuMs: number): number {
-  return Math.min(Math.max(cpuMs, LIMITS.turnMinMs), LIMITS.turnMaxMs)
-}
-
 /** What `script-settings` shows again. */
-const SETTINGS = ['observability', 'logpush', 'tail_consumers', 'limits', 'placement', 'usage_model'] as const
+const SETTINGS = ['observability', 'logpush', 'tail_consumers', 'placement', 'usage_model'] as const
 
 /** Cloudflare's default for scripts that name none. */
 const OLDEST_COMPATIBILITY_DATE = '2021-11-02'

@@ -7,7 +7,9 @@ import { SkerryError } from '../../../src/core/errors.ts'
 import { createHexId } from '../../../src/core/ids.ts'
 import type { AssetsRef, ExportRef, StoredBinding } from '../../../src/core/manifest.ts'
 import { type ResourceRef, resourceOf } from '../../../src/core/resources.ts'
-import type { Account, AddedVersion } from '../../../src/registry/account.ts'
+import { turnLimit, turnPolicy } from '../../../src/core/turn-limit.ts'
+import type { Account } from '../../../src/registry/account.ts'
+import type { AddedVersion } from '../../../src/registry/add-version.ts'
 import type { ResourceRecord } from '../../../src/registry/resources.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import { openBindings, sealSecret } from '../../../src/registry/secrets.ts'
@@ -44,6 +46,11 @@ export async function uploadVersion(c: Context<Api>, script: string, deploy: boo
   checkContent(metadata, parsed, assets)
   const adoptions = await planAdoptions(c, script, parsed)
   const bindings = await sealSecrets(parsed, c.env.MASTER_KEY)
+  // Before the code is started, which would miss them first, and in other words.
+  if (c.env.SKERRY_ADOPT === '0') {
+    const given = bindings.filter(binding => binding.type !== 'inherit')
+    await registry.requireResources(script, given)
+  }
   await storeModules(c, form.modules)
   const started =
     metadata.program.mainModule === ''
@@ -115,7 +122,8 @@ async function startCode(
     const carrier = c.req.header(CARRIER_HEADER)
     const edge = await anyEdge(c.env, c.executionCtx.exports as Cloudflare.Exports, carrier)
     const owner = { accountId: c.var.account.id, script }
-    return edge.probe(owner, metadata.program, opened, prefixes, metadata.turnMs)
+    const turnMs = turnLimit(metadata.turnMs, turnPolicy(c.env))
+    return edge.probe(owner, metadata.program, opened, prefixes, turnMs)
   })
   if (!result.ok) throw new SkerryError('ERR_SCRIPT_STARTUP', result.message)
   const problem = checkHandlers(result.exports)

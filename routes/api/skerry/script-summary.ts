@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { LIMITS } from '../../../src/core/limits.ts'
+import { turnLimit, turnPolicy } from '../../../src/core/turn-limit.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import type { QuarantineRecord, StrikeRecord } from '../../../src/registry/strikes.ts'
 import type { GatewayDocument } from '../../gateway/document.ts'
@@ -36,7 +36,7 @@ export async function readScriptSummary(c: Context<Api>) {
     versions: deployment?.versions ?? [],
     latest_version: latest?.id ?? null,
     /** Of the latest version. */
-    turn_ms: latest ? (latest.manifest.turnMs ?? LIMITS.turnMs) : null,
+    turn_ms: latest ? turnLimit(latest.manifest.turnMs, turnPolicy(c.env)) : null,
     bindings: latest?.manifest.bindings.map(({ name, type }) => ({ name, type })) ?? [],
     crons: await c.env.CRON.get(c.env.CRON.idFromName(id)).getSchedules(name),
     strikes: strikes.map(toStrike),

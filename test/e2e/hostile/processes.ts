@@ -5,8 +5,8 @@ import type { RunningPlatform } from '../support/platform.ts'
 
 /** The processes, while they are watched. */
 export interface ProcessWatch {
-  /** Resolves when as many serve as at first. */
-  whole(): Promise<void>
+  /** Resolves when so many have ended at least, and as many serve as at first; or after five seconds. */
+  whole(atLeastLost: number): Promise<void>
   stop(): { lost: number; recoveredMs: number | undefined }
 }
 
@@ -25,6 +25,7 @@ export function watchProcesses(platform: RunningPlatform): ProcessWatch {
   let lost = 0
   let lostAtMs: number | undefined
   let recoveredMs: number | undefined
+  let looks = 0
   let isOver = false
   const look = async () => {
     const processes = platform.processes()
@@ -35,28 +36,34 @@ export function watchProcesses(platform: RunningPlatform): ProcessWatch {
     for (const pid of pids) known.add(pid)
     if (gone.length > 0) {
       lostAtMs ??= performance.now()
-      recoveredMs = undefined
+      isWhole = false
     }
     // One that only is late has not been lost.
-    if (lostAtMs === undefined || recoveredMs !== undefined) return
+    if (lostAtMs === undefined) return
     const serving = await Promise.all(Object.keys(processes).map(name => serves(platform, name)))
     isWhole = serving.filter(Boolean).length >= count
-    if (isWhole) recoveredMs ??= performance.now() - lostAtMs
+    if (!isWhole) return
+    recoveredMs = Math.max(recoveredMs ?? 0, performance.now() - lostAtMs)
+    lostAtMs = undefined
   }
   const looking = (async () => {
-    for (; !isOver; await delay(POLL_MS)) await look()
+    for (; !isOver; await delay(POLL_MS)) {
+      await look()
+      looks++
+    }
   })()
   looking.catch(() => {})
   return {
-    whole: async () => {
+    whole: async atLeastLost => {
       const endMs = performance.now() + WHOLE_MS
-      await look()
-      while (!isWhole && performance.now() < endMs) await delay(POLL_MS)
+      // The next may have begun already.
+      const last = looks + 2
+      while ((looks < last || lost < atLeastLost || !isWhole) && performance.now() < endMs)
+        await delay(POLL_MS)
     },
     stop: () => {
       isOver = true
-      const never = lostAtMs !== undefined && recoveredMs === undefined
-      return { lost, recoveredMs: never ? Number.POSITIVE_INFINITY : recoveredMs }
+      return { lost, recoveredMs: lostAtMs === undefined ? recoveredMs : Number.POSITIVE_INFINITY }
     },
   }
 }

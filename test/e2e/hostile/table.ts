@@ -17,10 +17,13 @@ export function toLine(row: Row): string {
   return toCells(row).join(' | ')
 }
 
-/** Rows as a Markdown table. */
+/** Rows as a Markdown table, its columns aligned. */
 export function toTable(rows: readonly Row[]): string {
-  const lines = [COLUMNS, COLUMNS.map(() => '---'), ...rows.map(toCells)]
-  return lines.map(cells => `| ${cells.join(' | ')} |`).join('\n')
+  const lines = [COLUMNS, ...rows.map(toCells)]
+  const widths = COLUMNS.map((_, i) => Math.max(...lines.map(cells => cells[i]?.length ?? 0)))
+  const [head, ...body] = lines.map(cells => cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)))
+  const rule = widths.map(width => '-'.repeat(width))
+  return [head ?? [], rule, ...body].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 }
 
 function toCells({ attack, answer, neighbour, strikes, lost, recoveredMs }: Row): string[] {

@@ -41,8 +41,18 @@ function homeDir(): string {
 /** None outlives us. */
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
+  for (const child of running) kill(child, 'SIGKILL')
 })
+
+/** With what it started: wrangler's own program is a child of the one that is called. */
+function kill({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // All of them have ended.
+  }
+}
 
 /** Runs a Node program to its end, with a clean environment. */
 export function runCommand(
@@ -69,6 +79,8 @@ export function startCommand(
       PATH: process.env.PATH,
       HOME: home,
       XDG_CONFIG_HOME: join(home, '.config'),
+      // Compiling wrangler anew takes a fifth of each run.
+      NODE_COMPILE_CACHE: join(home, 'compiled'),
       ...{ CI: '1', NO_COLOR: '1', FORCE_COLOR: '0' },
       ...{
         WRANGLER_SEND_METRICS: 'false',
@@ -78,9 +90,9 @@ export function startCommand(
       ...env,
       ...options.env,
     },
-    timeout: TIMEOUT_MS,
-    killSignal: 'SIGKILL',
+    detached: true,
   })
+  const timer = setTimeout(kill, TIMEOUT_MS, child, 'SIGKILL')
   const output = { stdout: '', stderr: '', all: '' }
   const waiting = new Set<() => void>()
   for (const name of ['stdout', 'stderr'] as const) {
@@ -100,11 +112,15 @@ export function startCommand(
     child.on('close', code => resolve({ code, ...output }))
   })
   running.add(child)
-  void finished.finally(() => running.delete(child)).catch(() => {})
+  const forget = () => {
+    clearTimeout(timer)
+    running.delete(child)
+  }
+  void finished.finally(forget).catch(() => {})
   return {
     finished,
     stdout: () => output.stdout,
-    kill: signal => void child.kill(signal),
+    kill: signal => kill(child, signal),
     until: pattern =>
       new Promise((resolve, reject) => {
         const look = () => {

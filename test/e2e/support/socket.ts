@@ -8,6 +8,8 @@ export interface ClientSocket {
   send(message: string | Uint8Array): void
   /** The next message; at most one is waited for at a time. */
   next(): Promise<string | Uint8Array>
+  /** Resolves when the connection has ended; what comes before is dropped. */
+  ended(): Promise<void>
   close(): void
 }
 
@@ -50,6 +52,10 @@ export async function openSocket(port: number, host: string, path: string): Prom
   }
   return {
     next: read,
+    ended: async () => {
+      const closed = once(socket, 'close')
+      if (!socket.resume().closed) await closed
+    },
     send: message => write(typeof message === 'string' ? TEXT : BINARY, Buffer.from(message as string)),
     close: () => {
       write(CLOSE, Buffer.of(0x03, 0xe8))

@@ -26,7 +26,8 @@ export function breathe(accountId: string): Promise<unknown> | undefined {
   if (queue.length === 0) waiting.set(accountId, queue)
   const isNth = queue.push(resolve) % BATCH_CALLS === 1
   if (pump === undefined) waitUntil(runPump())
-  if (!isNth) return promise
+  // Of the same depth as the other: calls go on in the order they came.
+  if (!isNth) return Promise.race([promise])
   // The pump belongs to the call that began it, and may be given up with it. One of those that go on together
   // would notice: a timer for each costs a tenth of a call.
   return Promise.race([promise, replacePump(queue, resolve)])

@@ -23,11 +23,11 @@ export interface Answer {
   readonly text: string
 }
 
-/** An account as `/client/v4/accounts` shows it. */
+/** An account as `/api/v1/accounts` shows it. */
 export interface Account {
   readonly id: string
   readonly name: string
-  readonly settings?: { readonly default?: boolean }
+  readonly default: boolean
 }
 
 /**
@@ -53,10 +53,11 @@ export function createAdminClient(env: NodeJS.ProcessEnv, cwd: string): Client {
 
 /** The account to work in: the one asked for by id or name, else CLOUDFLARE_ACCOUNT_ID, else the default one. */
 export async function findAccount(client: Client, wanted: string | undefined): Promise<Account> {
-  const accounts = (await client.cloudflare('GET', '/accounts')) as Account[]
+  // All of them: Cloudflare's list has pages.
+  const accounts = (await client.skerry('GET', '/accounts')) as Account[]
   const found = wanted
     ? accounts.find(({ id, name }) => id === wanted || name === wanted)
-    : (accounts.find(({ settings }) => settings?.default) ?? accounts[0])
+    : (accounts.find(account => account.default) ?? accounts[0])
   if (found) return found
   const known = accounts.map(({ name }) => name).join(', ') || 'none'
   throw new Failure(

@@ -25,6 +25,8 @@ export class UserObject extends DurableObject<ObjectsEnv> {
   readonly #facet: ObjectFacet
   #object: ObjectTarget | undefined
   #alarm: ObjectAlarm | undefined
+  /** The call that is on its way to the facet and has to wait for something. */
+  #entering: Promise<void> | undefined
 
   constructor(ctx: DurableObjectState, env: ObjectsEnv) {
     super(ctx, env)
@@ -115,12 +117,38 @@ export class UserObject extends DurableObject<ObjectsEnv> {
     }
   }
 
-  /** The user's object, with the code that it is to run now. */
+  /** The user's object, with the code that it is to run now. Calls get to it in the order they came. */
   async #enter(target: ObjectTarget): Promise<Fetcher> {
-    const resolved = resolveObjectCode(target, this.env, this.ctx)
-    const code: ObjectCode = resolved instanceof Promise ? await resolved : resolved
-    const known = this.#object
-    if (!known || (target.name !== undefined && target.name !== known.name)) await this.#become(target)
+    while (this.#entering) await this.#entering
+    const found = this.#find(target)
+    if (!(found instanceof Promise)) return found
+    const entering = found.then(ignore, ignore)
+    this.#entering = entering
+    try {
+      return await found
+    } finally {
+      if (this.#entering === entering) this.#entering = undefined
+    }
+  }
+
+  /** A promise only where there is something to wait for. */
+  #find(target: ObjectTarget): Fetcher | Promise<Fetcher> {
+    const code = resolveObjectCode(target, this.env, this.ctx)
+    if (code instanceof Promise || !this.#isKnown(target)) return this.#prepare(code, target)
+    return this.#use(code, target)
+  }
+
+  async #prepare(resolved: ObjectCode | Promise<ObjectCode>, target: ObjectTarget): Promise<Fetcher> {
+    const code = await resolved
+    if (!this.#isKnown(target)) await this.#become(target)
+    return this.#use(code, target)
+  }
+
+  #isKnown({ name }: ObjectTarget): boolean {
+    return this.#object !== undefined && (name === undefined || name === this.#object.name)
+  }
+
+  #use(code: ObjectCode, target: ObjectTarget): Fetcher {
     return this.#facet.use(code, () => this.#toProps(target))
   }
 
@@ -162,6 +190,9 @@ function toOwnRequest(request: Request): Request {
 }
 
 type Method = (...args: unknown[]) => Promise<unknown>
+
+/** Each waits for those before it, whatever becomes of them. */
+const ignore = () => {}
 
 const OBJECT_KEY = 'object'
 const ALARM_KEY = 'alarm'

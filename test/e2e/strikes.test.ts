@@ -51,7 +51,8 @@ describe('a function that does not end', () => {
         .poll(async () => (await show(platform, 'looping')).strikes.length, { timeout: 5000 })
         .toBe(i + 1)
     }
-    expect(await codeOf(platform, 'looping')).toBe('ERR_FUNCTION_QUARANTINED')
+    // A strike is shown before every edge has heard of what it brings.
+    await expect.poll(() => codeOf(platform, 'looping'), { timeout: 5000 }).toBe('ERR_FUNCTION_QUARANTINED')
     expect(await codeOf(platform, 'neighbour')).toBe('here')
     const { strikes, quarantine } = await show(platform, 'looping')
     expect(strikes).toMatchObject(Array(3).fill({ kind: 'cpu', version_id: bad }))

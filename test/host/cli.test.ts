@@ -15,10 +15,6 @@ const TOKEN = { id: 't1', name: 'ci', role: 'deployer', account_id: B, created_o
 
 /** What a platform would answer; the CLI is only its client. */
 const ANSWERS: Record<string, unknown> = {
-  'GET /client/v4/accounts': envelope([
-    { id: A, name: 'first' },
-    { id: B, name: 'main', settings: { default: true } },
-  ]),
   [`GET /client/v4/accounts/${A}/workers/scripts`]: envelope([]),
   [`GET /client/v4/accounts/${B}/workers/scripts`]: envelope([{ id: 'orders', modified_on: '2026-11-01' }]),
   [`GET /client/v4/accounts/${B}/workers/scripts/orders/schedules`]: envelope({
@@ -40,7 +36,10 @@ const ANSWERS: Record<string, unknown> = {
   'GET /api/v1/tokens': [TOKEN],
   'POST /api/v1/tokens': { ...TOKEN, token: 'secret' },
   'DELETE /api/v1/tokens/t1': undefined,
-  'GET /api/v1/accounts': [{ id: B, name: 'main', workers_domain: 'localhost', default: true }],
+  'GET /api/v1/accounts': [
+    { id: A, name: 'first', workers_domain: 'first.localhost', default: false },
+    { id: B, name: 'main', workers_domain: 'localhost', default: true },
+  ],
   'POST /api/v1/accounts': { id: A, name: 'team', workers_domain: 'team.localhost', default: false },
 }
 
@@ -108,7 +107,7 @@ quarantine  until 2026-11-21T11:02:11Z: it did\n`,
   [
     ['account', 'list'],
     0,
-    `ID                                NAME  DOMAIN\n${B}  main  localhost  default\n`,
+    `ID                                NAME   DOMAIN\n${A}  first  first.localhost\n${B}  main   localhost        default\n`,
   ],
 ])('skerry %j exits with %i and prints its result, as JSON with --json', async (args, code, stdout) => {
   const api = await startApi()

@@ -37,6 +37,8 @@ export interface HostOptions {
   readonly turnMs: number
   /** SKERRY_TURN_MAX_MS: the most that a project may say. 10 to 300000, default 30000. */
   readonly turnMaxMs: number
+  /** SKERRY_ISOLATES: how many isolates an edge keeps. 10 to 1000, default 70: what is ended isn't all given back. */
+  readonly isolates: number
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -62,6 +64,7 @@ export function resolveHostOptions(env: Variables, cwd: string, defaultDataDir =
     strikeWindowSeconds: parseLimit('strikeWindowSeconds', env.SKERRY_STRIKE_WINDOW_SECONDS),
     quarantineSeconds: parseLimit('quarantineSeconds', env.SKERRY_QUARANTINE_SECONDS),
     ...parseTurns(env),
+    isolates: parseLimit('isolates', env.SKERRY_ISOLATES),
   })
 }
 
@@ -136,7 +139,7 @@ function parseSwitch(name: string, text: string): boolean {
 
 /** A limit that the operator may set: its variable, default and bounds are in the table of limits. */
 function parseLimit(
-  name: 'strikes' | 'strikeWindowSeconds' | 'quarantineSeconds' | 'turnMs' | 'turnMaxMs',
+  name: 'strikes' | 'strikeWindowSeconds' | 'quarantineSeconds' | 'turnMs' | 'turnMaxMs' | 'isolates',
   text: string | undefined,
 ): number {
   const { value, setBy } = LIMIT_TABLE[name]

@@ -57,6 +57,12 @@ export const STORAGE_DIRS = ['objects', 'kv', 'kv-blobs', 'blobs'] as const
 
 type StorageDir = (typeof STORAGE_DIRS)[number]
 
+/**
+ * V8 lets what is young grow to three times 16 MB in every process. Where throughput isn't bought with it, as in
+ * those without clients, a quarter will do.
+ */
+const SMALL_YOUNG_SPACE = '--max-semi-space-size=4'
+
 /** The process of the objects role. */
 const OBJECTS_PROCESS = 'objects-0'
 
@@ -182,7 +188,7 @@ function describeState(input: TopologyInput, edges: readonly string[]): ProcessD
       toSocket(input, name, namespace, {}, { name: 'kv', props: { json: JSON.stringify({ namespace }) } }),
     ),
   ]
-  return { name, role: 'state', config: { services, sockets } }
+  return { name, role: 'state', config: { services, sockets, v8Flags: [SMALL_YOUNG_SPACE] } }
 }
 
 /** Users' Durable Objects and D1 databases: functions that hold what must last. It has no clients of its own. */
@@ -200,8 +206,8 @@ function describeObjects(input: TopologyInput): ProcessDescription {
     toSocket(input, name, 'rpc', RPC, { name: 'main', entrypoint: 'Objects' }),
     toSocket(input, name, 'health', {}, { name: 'main', entrypoint: 'Health' }),
   ]
-  const { v8Flags } = input
-  return { name, role: 'objects', config: { services, sockets, ...(v8Flags && { v8Flags }) } }
+  const v8Flags = [...(input.v8Flags ?? []), SMALL_YOUNG_SPACE]
+  return { name, role: 'objects', config: { services, sockets, v8Flags } }
 }
 
 /** Gateway and functions. Holds nothing that must last. */

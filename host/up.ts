@@ -24,9 +24,6 @@ export interface Installation {
   readonly helloModule: string
 }
 
-/** Of one process: beyond it, memory that workerd's allocator doesn't give back adds up. */
-const MAX_ISOLATES = 100
-
 /** The installation that this file is part of. */
 export const INSTALLATION: Installation = {
   workerEntry: join(import.meta.dirname, '../src/worker.ts'),
@@ -68,7 +65,7 @@ export async function runUp(options: HostOptions, installation = INSTALLATION): 
     ...options,
     socketDir,
     edges,
-    maxIsolates: Math.min(MAX_ISOLATES, memory.isolates),
+    maxIsolates: Math.min(options.isolates, memory.isolates),
     v8Flags: [`--max-old-space-size=${memory.heapMib}`],
     url: options.url ?? url,
     listensOn: listenAddresses(options.host, listener.port),

@@ -196,6 +196,15 @@ export const LIMIT_TABLE = {
     what: 'Strikes kept of a script: the latest.',
     enforcedBy: onlySelfHost('control plane'),
   },
+  isolates: {
+    group: 'functions',
+    value: 70,
+    unit: 'count',
+    what: 'Isolates of an edge, one a version in use; beyond it, those that nobody asked for the longest are ended, and start anew when they are called.',
+    enforcedBy: onlySelfHost('gateway'),
+    setBy: { variable: 'SKERRY_ISOLATES', min: 10, max: 1000 },
+    note: 'Fewer where memory is short. Under `wrangler dev` 200.',
+  },
   isolateBytes: {
     group: 'functions',
     value: null,

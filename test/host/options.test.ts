@@ -18,6 +18,7 @@ test('resolveHostOptions() has defaults for everything, and takes empty variable
     strikeWindowSeconds: 600,
     quarantineSeconds: 3600,
     turnMs: 500,
+    isolates: 70,
     turnMaxMs: 30_000,
   }
   expect(resolveHostOptions({}, '/srv')).toEqual(expected)
@@ -51,6 +52,8 @@ test.each([
   ['SKERRY_TURN_MS', '10', { turnMs: 10, turnMaxMs: 30_000 }],
   ['SKERRY_TURN_MS', '30000', { turnMs: 30_000, turnMaxMs: 30_000 }],
   ['SKERRY_TURN_MAX_MS', '300000', { turnMs: 500, turnMaxMs: 300_000 }],
+  ['SKERRY_ISOLATES', '10', { isolates: 10 }],
+  ['SKERRY_ISOLATES', '1000', { isolates: 1000 }],
   ['SKERRY_TURN_MAX_MS', '10', { turnMs: 10, turnMaxMs: 10 }],
 ])('resolveHostOptions() accepts %s=%s', (name, value, expected) => {
   expect(resolveHostOptions({ [name]: value }, '/srv')).toMatchObject(expected)
@@ -83,6 +86,8 @@ test.each([
   ['SKERRY_STRIKE_WINDOW_SECONDS', '86401'],
   ['SKERRY_QUARANTINE_SECONDS', '0'],
   ['SKERRY_QUARANTINE_SECONDS', '86401'],
+  ['SKERRY_ISOLATES', '9'],
+  ['SKERRY_ISOLATES', '1001'],
   ['SKERRY_TURN_MS', '9'],
   ['SKERRY_TURN_MS', '30001'],
   ['SKERRY_TURN_MAX_MS', '9'],

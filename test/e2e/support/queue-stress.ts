@@ -63,9 +63,12 @@ export async function stress({ messages, kills, seed, log }: StressOptions): Pro
     const ids = await prepare(platform)
     const started = performance.now()
     const killing = killNowAndThen(platform, kills, messages, random, killed, abort.signal)
+    // However fast the machine is, the kills are spread over the messages.
+    const done = () => Object.values(killed).reduce((sum, count) => sum + count, 0)
+    const mayGoOn = (share: number) => share * kills < done() + 1
     const refused = { count: 0 }
     let sendSeconds = 0
-    const sending = sendAll(platform, ledger, messages, refused).then(() => {
+    const sending = sendAll(platform, ledger, messages, refused, mayGoOn).then(() => {
       sendSeconds = (performance.now() - started) / 1000
     })
     let isSent = false
@@ -136,11 +139,13 @@ async function sendAll(
   ledger: QueueLedger,
   messages: number,
   refused: { count: number },
+  mayGoOn: (share: number) => boolean,
 ): Promise<void> {
   const size = 500
   let next = 0
   const send = async () => {
     while (next < messages) {
+      while (!mayGoOn(next / messages)) await delay(20)
       const from = next
       next += size
       const count = Math.min(size, messages - from)
@@ -216,15 +221,15 @@ async function killNowAndThen(
   killed: Record<string, number>,
   signal: AbortSignal,
 ): Promise<void> {
-  // Spread over what the messages take at three thousand a second.
-  const pauseMs = Math.max(700, messages / 3 / Math.max(1, kills))
-  for (let i = 0; i < kills && !signal.aborted; i++) {
+  const pauseMs = Math.max(700, messages / 12 / Math.max(1, kills))
+  for (let done = 0; done < kills && !signal.aborted; ) {
     await delay(pauseMs * (0.5 + random()), undefined, { signal }).catch(() => {})
     const edges = edgesOf(platform)
     const victim = random() < 0.5 ? 'state' : (edges[Math.floor(random() * edges.length)] ?? 'state')
     const pid = platform.processes()[victim]
     if (pid === undefined) continue
     process.kill(pid, 'SIGKILL')
+    done++
     const kind = victim === 'state' ? 'state' : 'edge'
     killed[kind] = (killed[kind] ?? 0) + 1
   }

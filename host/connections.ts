@@ -76,7 +76,7 @@ export function readState(pid: number): string | undefined {
   return stat[stat.lastIndexOf(')') + 2]
 }
 
-/** A process that wants a core among ten others got one after 50 ms and more. */
+/** On a busy machine a process may wait long for the core that it stops on; else it takes no millisecond. */
 const STOP_MS = 400
 const PAUSE_MS = 0.2
 const NEVER = new Int32Array(new SharedArrayBuffer(4))

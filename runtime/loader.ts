@@ -5,9 +5,9 @@ import { bindEnv } from '../bindings/index.ts'
 import { SkerryError } from '../src/core/errors.ts'
 import type { LoadableVersion, ModuleRef } from '../src/core/manifest.ts'
 import { type EdgeVersion, isTailed, type ScriptEntry, type ScriptTarget } from '../src/core/routing.ts'
+import { WeighedCache } from '../src/core/weighed-cache.ts'
 import type { EdgeEnv } from '../src/env.ts'
 import { askState, repeatWhileAway } from '../src/roles.ts'
-import { ByteCache } from './byte-cache.ts'
 import { enterIsolate, isolates } from './evict.ts'
 import type { Isolate } from './isolates.ts'
 import { toWorkerCode } from './worker-code.ts'
@@ -154,12 +154,13 @@ async function readVersion(
   const version = await askState(env, exports, state => state.version(accountId, script, versionId))
   if (!version)
     throw new SkerryError('ERR_VERSION_NOT_FOUND', `The version ${versionId} of "${script}" is gone.`)
-  recentVersions.set(key, new TextEncoder().encode(JSON.stringify(version)))
+  const text = new TextEncoder().encode(JSON.stringify(version))
+  recentVersions.set(key, text, text.byteLength)
   return version
 }
 
 /** Versions just deployed or loaded, as JSON: they never change. */
-const recentVersions = new ByteCache(8 * 1024 * 1024)
+const recentVersions = new WeighedCache<Uint8Array>(8 * 1024 * 1024)
 
 /**
  * The bytes of modules by name, from memory or the code store; source maps are left out.
@@ -181,9 +182,9 @@ async function readModule(code: KVNamespace, digest: string): Promise<Uint8Array
   const stored = await repeatWhileAway(() => code.get(digest, 'arrayBuffer'))
   if (!stored) throw new SkerryError('ERR_INTERNAL', `the code store has no module ${digest}`)
   const bytes = new Uint8Array(stored)
-  recentModules.set(digest, bytes)
+  recentModules.set(digest, bytes, bytes.byteLength)
   return bytes
 }
 
 /** Modules just uploaded or loaded: a deploy's first request needn't read the store. */
-const recentModules = new ByteCache(32 * 1024 * 1024)
+const recentModules = new WeighedCache<Uint8Array>(32 * 1024 * 1024)

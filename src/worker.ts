@@ -9,7 +9,7 @@ import { openBoard } from './board.ts'
 import { destinationOf } from './destination.ts'
 import { findRoute, gatewayTable } from './edge-gateway.ts'
 import { table } from './edge-table.ts'
-import type { Env } from './env.ts'
+import type { EdgeEnv, Env } from './env.ts'
 import { handleFound } from './found-route.ts'
 import { enterInternally, handleRequest, respondNoRoute } from './gateway.ts'
 import { listen } from './listener.ts'
@@ -78,19 +78,25 @@ setObjectCodeResolver(findObjectCode)
 
 setTailResolver(
   (accountId, script) => table.script(accountId, script)?.entry,
-  (env, exports, { accountId, script }) => {
-    const target = table.script(accountId, script)
-    if (target?.entry.quarantine) throwIfQuarantined(target, Date.now())
-    const version = target && pickByShare(target.entry.versions, Math.random())
-    return version && loadWorker(target, version, Date.now(), env, { exports })
-  },
+  (env, exports, { accountId, script }) => findDeployed(accountId, script)?.load(env, exports),
 )
 
 setServiceResolver((env, exports, { accountId, script }) => {
+  const found = findDeployed(accountId, script)
+  if (found?.assets === undefined) return found?.load(env, exports)
+  return withAssets(found.assets, env, () => found.load(env, exports))
+})
+
+/** What a call from inside the platform reaches of a function. @throws ERR_FUNCTION_QUARANTINED */
+function findDeployed(accountId: string, script: string) {
   const target = table.script(accountId, script)
   if (target?.entry.quarantine) throwIfQuarantined(target, Date.now())
   const version = target && pickByShare(target.entry.versions, Math.random())
-  if (!version) return undefined
-  const load = () => loadWorker(target, version, Date.now(), env, { exports })
-  return version.assets === undefined ? load() : withAssets(version.assets, env, load)
-})
+  return (
+    version && {
+      assets: version.assets,
+      load: (env: EdgeEnv, exports: Cloudflare.Exports) =>
+        loadWorker(target, version, Date.now(), env, { exports }),
+    }
+  )
+}

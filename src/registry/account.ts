@@ -173,8 +173,8 @@ export class Account extends DurableObject<StateEnv> {
   /**
    * Adds a version, and deploys it where asked, in one transaction.
    *
-   * @throws ERR_BINDING_INHERIT, ERR_SERVICE_TARGET, ERR_SERVICE_ENTRYPOINT, ERR_KV_NAMESPACE_NOT_FOUND,
-   * ERR_TAIL_CONSUMER, ERR_OBJECT_*
+   * @throws ERR_BINDING_INHERIT, ERR_SERVICE_TARGET, ERR_SERVICE_ENTRYPOINT, ERR_TAIL_CONSUMER, ERR_OBJECT_*, and
+   * as `requireResources`
    */
   addVersion(script: string, upload: NewVersion): Promise<AddedVersion> {
     return addVersion(this.#ledger, script, upload, previous =>
@@ -328,7 +328,7 @@ export class Account extends DurableObject<StateEnv> {
   }
 
   /**
-   * That the account has what bindings name.
+   * Refuses bindings that name what the account doesn't have.
    *
    * @throws ERR_KV_NAMESPACE_MISSING, ERR_D1_MISSING, ERR_R2_BUCKET_MISSING, ERR_QUEUE_NOT_FOUND
    */

@@ -37,7 +37,7 @@ export interface HostOptions {
   readonly turnMs: number
   /** SKERRY_TURN_MAX_MS: the most that a project may say. 10 to 300000, default 30000. */
   readonly turnMaxMs: number
-  /** SKERRY_ISOLATES: how many isolates an edge keeps. 10 to 1000, default 70: what is ended isn't all given back. */
+  /** SKERRY_ISOLATES: how many isolates an edge keeps. 10 to 200, default 70: what is ended isn't all given back. */
   readonly isolates: number
 }
 

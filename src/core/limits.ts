@@ -202,7 +202,7 @@ export const LIMIT_TABLE = {
     unit: 'count',
     what: 'Isolates of an edge, one a version in use; beyond it, those that nobody asked for the longest are ended, and start anew when they are called.',
     enforcedBy: onlySelfHost('gateway'),
-    setBy: { variable: 'SKERRY_ISOLATES', min: 10, max: 1000 },
+    setBy: { variable: 'SKERRY_ISOLATES', min: 10, max: 200 },
     note: 'Fewer where memory is short. Under `wrangler dev` 200.',
   },
   isolateBytes: {

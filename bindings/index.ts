@@ -114,7 +114,7 @@ export function facadesOf(bindings: readonly (Binding | StoredBinding)[]): Reado
 }
 
 /** Every facade there is. */
-export const FACADES: readonly Facade[] = Object.values<BindingKind>(
+export const FACADES: readonly Facade[] = Object.values(
   KINDS as unknown as Record<string, BindingKind>,
 ).flatMap(({ facade }) => facade ?? [])
 

@@ -1,5 +1,6 @@
 import type { CacheService, StoredBytes } from '../routes/policies/services.ts'
 import type { Purge } from './core/gateway.ts'
+import { sha256Hex } from './core/ids.ts'
 import { purgesAfter } from './edge-purges.ts'
 import type { EdgeEnv } from './env.ts'
 import { askState } from './roles.ts'
@@ -7,7 +8,10 @@ import { createFetchLocks } from './services.ts'
 
 type Context = Pick<ExecutionContext, 'waitUntil' | 'exports'>
 
-/** What caches of different edges share, for one exchange: the state role's locks, and the KV store for responses. */
+/**
+ * What caches of different edges share, for one exchange: the state role's locks, and the KV store for responses.
+ * Keys are as long as URLs, which theirs may not be: each goes by its digest.
+ */
 export function createCacheService(accountId: string, env: EdgeEnv, ctx: Context): CacheService {
   return new PlatformCache(accountId, env, ctx)
 }
@@ -26,15 +30,15 @@ class PlatformCache implements CacheService {
   }
 
   async begin(key: string): Promise<{ isFetcher: boolean; handle: string }> {
-    return createFetchLocks(this.scope, this.#env, this.#ctx).begin(await digest(key))
+    return createFetchLocks(this.scope, this.#env, this.#ctx).begin(await sha256Hex(key))
   }
 
   async renew(key: string, handle: string): Promise<void> {
-    await createFetchLocks(this.scope, this.#env, this.#ctx).renew(await digest(key), handle)
+    await createFetchLocks(this.scope, this.#env, this.#ctx).renew(await sha256Hex(key), handle)
   }
 
   async done(key: string, handle: string): Promise<void> {
-    await createFetchLocks(this.scope, this.#env, this.#ctx).done(await digest(key), handle)
+    await createFetchLocks(this.scope, this.#env, this.#ctx).done(await sha256Hex(key), handle)
   }
 
   async read(key: string): Promise<StoredBytes | undefined> {
@@ -57,18 +61,12 @@ class PlatformCache implements CacheService {
   }
 
   async #nameOf(key: string): Promise<string> {
-    return `${PREFIX}${this.scope}:${await digest(key)}`
+    return `${PREFIX}${this.scope}:${await sha256Hex(key)}`
   }
 }
 
 /** Functions' namespaces have prefixes of digits, so none begins so. */
 const PREFIX = '~cache~:'
-
-/** Keys are as long as URLs, and the store's are not. */
-async function digest(key: string): Promise<string> {
-  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key))
-  return new Uint8Array(hash).toHex()
-}
 
 /** Four bytes with the length of what follows, which is JSON, then the body: a store's own metadata are too small. */
 function pack({ meta, body }: StoredBytes): Uint8Array<ArrayBuffer> {

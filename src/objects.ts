@@ -32,15 +32,13 @@ export class Objects extends WorkerEntrypoint<ObjectsEnv> {
 
   /** Deletes every object of a namespace, with all it stored. May be repeated until it is done. */
   async deleteNamespace(accountId: string, namespaceId: string): Promise<void> {
-    const { OBJECT, OBJECT_INDEX } = this.env
+    const { OBJECT_INDEX } = this.env
     const index = OBJECT_INDEX.get(OBJECT_INDEX.idFromName(`${accountId}/${namespaceId}`))
     for (;;) {
       const { objects } = await index.list({ limit: DELETED_AT_ONCE })
       if (objects.length === 0) return
-      await Promise.all(
-        objects.map(({ id }) => OBJECT.get(OBJECT.idFromName(`${accountId}/${namespaceId}/${id}`)).destroy()),
-      )
-      for (const { id } of objects) await index.remove(id)
+      await Promise.all(objects.map(({ id }) => hostOf(this.env, { accountId, namespaceId, id }).destroy()))
+      await Promise.all(objects.map(({ id }) => index.remove(id)))
     }
   }
 

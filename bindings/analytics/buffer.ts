@@ -25,6 +25,6 @@ export class PointBuffer {
 }
 
 /** With 16 KB each, 80 MB; and a message to the state role carries 32 MiB, so they go in parts. */
-export const MAX_BUFFERED = 5000
+const MAX_BUFFERED = 5000
 /** At 16 KB each, and two bytes a character, under 32 MiB. */
 export const MAX_SENT_AT_ONCE = 500

@@ -12,7 +12,7 @@ export interface DataPoint {
 }
 
 /** Per data point, as workerd has them (2026-11-17); one that is beyond is dropped. */
-export const POINT_LIMITS = {
+const POINT_LIMITS = {
   indexes: 1,
   /** UTF-8. */
   indexBytes: 96,

@@ -15,7 +15,7 @@ export interface ParsedFile<Rules> {
 }
 
 /** Cloudflare's bounds. */
-export const MAX_HEADER_RULES = 100
+const MAX_HEADER_RULES = 100
 export const MAX_LINE_CHARS = 2000
 
 /**

@@ -4,8 +4,8 @@ import { checkPlaceholders, type LineProblem, MAX_LINE_CHARS, type ParsedFile } 
 import { namesHost, parseRuleUrl } from './rule-url.ts'
 
 /** Cloudflare's bounds. */
-export const MAX_FIXED_REDIRECTS = 2000
-export const MAX_REDIRECT_RULES = 100
+const MAX_FIXED_REDIRECTS = 2000
+const MAX_REDIRECT_RULES = 100
 
 /**
  * Reads `_redirects`: lines `<from> <to> [status]`, where 302 is the default and 200 serves `to` in place.

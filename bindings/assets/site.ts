@@ -73,7 +73,7 @@ async function loadSite(code: KVNamespace, digest: string): Promise<Site> {
 }
 
 /** A document made ready for requests. Pure. */
-export function openSite({ config, files, paths }: SiteDocument): Site {
+function openSite({ config, files, paths }: SiteDocument): Site {
   const byPath = new Map(paths.map(([path, file]) => [path, files[file]]))
   const headers = compile(config.headers)
   return {

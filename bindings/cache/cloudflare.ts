@@ -1,3 +1,4 @@
+import { sha256Hex } from '../../src/core/ids.ts'
 import type { CacheCall } from './request.ts'
 import type { CacheProps } from './store.ts'
 import { unmark } from './unmark.ts'
@@ -8,7 +9,8 @@ import { unmark } from './unmark.ts'
  */
 export async function askCloudflare({ accountId, script }: CacheProps, call: CacheCall): Promise<Response> {
   const { name, url } = call.key
-  const cache = await caches.open(`${accountId}/${script}/${name && (await digest(name))}`)
+  // Names are as long as the platform's own may be.
+  const cache = await caches.open(`${accountId}/${script}/${name && (await sha256Hex(name))}`)
   switch (call.method) {
     case 'GET':
       return (
@@ -25,10 +27,4 @@ export async function askCloudflare({ accountId, script }: CacheProps, call: Cac
       return new Response(null, { status: 204 })
     }
   }
-}
-
-/** Names are as long as the platform's own may be. */
-async function digest(name: string): Promise<string> {
-  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(name))
-  return new Uint8Array(hash).toHex()
 }

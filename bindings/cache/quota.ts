@@ -1,6 +1,7 @@
 import { LIMITS } from '../../src/core/limits.ts'
 import type { EdgeEnv } from '../../src/env.ts'
-import { accountPrefix, type EntryMetadata, entries } from './store.ts'
+import { type Store, storeOf } from '../kv/store.ts'
+import { accountPrefix, type EntryMetadata } from './store.ts'
 
 /** What this process wrote for an account since it last counted, and whether it counts now. */
 interface Tally {
@@ -29,8 +30,8 @@ export async function makeRoom(accountId: string, env: EdgeEnv): Promise<void> {
   const tally = { bytes: 0, entries: 0, isCounting: true }
   tallies.set(accountId, tally)
   try {
-    const store = entries(env)
-    const victims = chooseVictims(await listEntries(accountId, env))
+    const store = storeOf(env)
+    const victims = chooseVictims(await listEntries(accountId, store))
     for (let at = 0; at < victims.length; at += PARALLEL_DELETES) {
       const chunk = victims.slice(at, at + PARALLEL_DELETES)
       await Promise.all(chunk.map(({ key }) => store.delete(key)))
@@ -64,11 +65,11 @@ export function chooseVictims(
   return end < 0 ? oldestFirst : oldestFirst.slice(0, end)
 }
 
-async function listEntries(accountId: string, env: EdgeEnv): Promise<Counted[]> {
+async function listEntries(accountId: string, store: Store): Promise<Counted[]> {
   const found: Counted[] = []
   let cursor: string | undefined
   do {
-    const page = await entries(env).list({ prefix: accountPrefix(accountId), ...(cursor && { cursor }) })
+    const page = await store.list({ prefix: accountPrefix(accountId), ...(cursor && { cursor }) })
     for (const { name, metadata } of page.keys) {
       const { bytes = 0, storedAtMs = 0 } = (metadata ?? {}) as Partial<EntryMetadata>
       found.push({ key: name, bytes, storedAtMs })

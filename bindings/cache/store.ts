@@ -1,5 +1,6 @@
+import { sha256Hex } from '../../src/core/ids.ts'
 import type { EdgeEnv } from '../../src/env.ts'
-import { type Store, storeOf } from '../kv/store.ts'
+import { storeOf } from '../kv/store.ts'
 import { type Entry, unpack } from './entry.ts'
 
 interface Owner {
@@ -36,8 +37,7 @@ export function accountPrefix(accountId: string): string {
 
 /** The store's key of an entry: URLs and names are longer than its keys can be. */
 export async function storeKey({ accountId, script }: Owner, { name, url }: CacheKey): Promise<string> {
-  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify([name, url])))
-  return `${accountPrefix(accountId)}${script}/${new Uint8Array(hash).toHex()}`
+  return `${accountPrefix(accountId)}${script}/${await sha256Hex(JSON.stringify([name, url]))}`
 }
 
 /** The entry under a key, unless it is stale. */
@@ -69,9 +69,6 @@ export async function deleteEntry(env: EdgeEnv, key: string, nowMs: number): Pro
   await storeOf(env).delete(key)
   return true
 }
-
-/** The store itself, for lists. */
-export const entries = (env: EdgeEnv): Store => storeOf(env)
 
 /** The store keeps nothing for less. */
 const MIN_TTL_SECONDS = 60

@@ -1,3 +1,5 @@
+import { concat } from './ranges.ts'
+
 /** Why a body can't be stored: it is longer than allowed, or not all of it came. */
 export type Fault = 'too-large' | 'broken'
 
@@ -23,9 +25,7 @@ export function unmark(
   }
   const parts = new TransformStream<Uint8Array, Uint8Array>({
     transform: (chunk, controller) => {
-      const known = new Uint8Array(tail.byteLength + chunk.byteLength)
-      known.set(tail)
-      known.set(chunk, tail.byteLength)
+      const known = concat([tail, chunk])
       const end = Math.max(0, known.byteLength - MARK_BYTES)
       tail = known.slice(end)
       passed += end

@@ -100,7 +100,7 @@ const PIECE_CHARS = 256 * 1024
  *
  * @throws Error for virtual tables, which D1 doesn't export
  */
-export function* dumpDatabase(sql: SqlStorage, options: DumpOptions): Generator<string> {
+function* dumpDatabase(sql: SqlStorage, options: DumpOptions): Generator<string> {
   const wants = (name: string) => options.tables.length === 0 || options.tables.includes(name)
   const tables = sql.exec<Entry>(
     "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql IS NOT NULL ORDER BY tbl_name = 'sqlite_sequence', rowid",

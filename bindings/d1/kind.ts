@@ -8,7 +8,6 @@ export const d1: BindingKind<'d1'> = {
   type: 'd1',
   parse: (input, name) => {
     // Older clients of Cloudflare's API say `database_id`.
-    // Older clients of Cloudflare's API say `database_id`.
     const id = requireId(input.id ?? input.database_id, 'id', name, 'wrangler d1 list')
     return { type: 'd1', name, id }
   },

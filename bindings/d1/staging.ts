@@ -16,7 +16,7 @@ export async function stage(storage: DurableObjectStorage, request: Request, md5
     storage.sql.exec('INSERT INTO chunks (bytes) VALUES (?)', new Uint8Array(bytes).buffer)
     await writer.write(bytes)
   }
-  let chunk = new Uint8Array(CHUNK_BYTES)
+  const chunk = new Uint8Array(CHUNK_BYTES)
   let filled = 0
   for await (const piece of request.body ?? []) {
     for (let at = 0; at < piece.length; ) {
@@ -26,7 +26,6 @@ export async function stage(storage: DurableObjectStorage, request: Request, md5
       at += part.length
       if (filled < CHUNK_BYTES) continue
       await add(chunk)
-      chunk = new Uint8Array(CHUNK_BYTES)
       filled = 0
     }
   }

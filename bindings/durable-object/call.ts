@@ -3,11 +3,11 @@ import { isAway, objectsRole, repeatWhileAway } from '../../src/roles.ts'
 import { withObjectId } from './failures.ts'
 import type { UserObject } from './object.ts'
 import { withPassableServices } from './services.ts'
-import { type ObjectTarget, toHostName } from './target.ts'
+import { type HostedObject, type ObjectTarget, toHostName } from './target.ts'
 
 /** The host of a user's object, in the process that has it. */
-export function hostOf({ OBJECT }: ObjectsEnv, target: ObjectTarget): DurableObjectStub<UserObject> {
-  return OBJECT.get(OBJECT.idFromName(toHostName(target)))
+export function hostOf({ OBJECT }: ObjectsEnv, object: HostedObject): DurableObjectStub<UserObject> {
+  return OBJECT.get(OBJECT.idFromName(toHostName(object)))
 }
 
 /** Calls a method of a user's object in the process that has it; reads a property where there are no arguments. */

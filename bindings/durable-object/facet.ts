@@ -50,9 +50,10 @@ export class ObjectFacet {
    */
   use(code: ObjectCode, toProps: () => FacetProps): Fetcher {
     const running = this.#running
-    if (running && running.code.key !== code.key) this.#abort(CODE_UPDATED)
-    else if (running && running.code.isTailing !== code.isTailing && this.#calls === 0 && !running.hasSockets)
-      this.#abort(CODE_UPDATED)
+    const isUnnoticed = this.#calls === 0 && !running?.hasSockets
+    const isOutdated =
+      running && (running.code.key !== code.key || (isUnnoticed && running.code.isTailing !== code.isTailing))
+    if (isOutdated) this.#abort()
     return this.#ctx.facets.get(NAME, () => {
       this.#running = { code, hasSockets: false, isPlain: false, hasAlarm: undefined }
       return {
@@ -101,7 +102,7 @@ export class ObjectFacet {
 
   /** Ends the object, with its sockets, unless it runs the code of a key. */
   leave(key: string): void {
-    if (this.#running?.code.key !== key) this.#abort(CODE_UPDATED)
+    if (this.#running?.code.key !== key) this.#abort()
   }
 
   /** Ends the object and deletes all it stored. */
@@ -110,9 +111,9 @@ export class ObjectFacet {
     this.#ctx.facets.delete(NAME)
   }
 
-  #abort(reason: string): void {
+  #abort(): void {
     this.#running = undefined
-    this.#ctx.facets.abort(NAME, Object.assign(new Error(reason), { durableObjectReset: true }))
+    this.#ctx.facets.abort(NAME, Object.assign(new Error(CODE_UPDATED), { durableObjectReset: true }))
   }
 }
 

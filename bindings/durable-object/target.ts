@@ -22,6 +22,9 @@ export interface ObjectAddress {
 /** A user's Durable Object. */
 export type ObjectTarget = NamespaceProps & ObjectAddress
 
+/** What names the host of a user's object. */
+export type HostedObject = Pick<ObjectTarget, 'accountId' | 'namespaceId' | 'id'>
+
 /** Says which object a request is for: between isolate and edge an address, after that a target, both percent-encoded JSON. */
 export const OBJECT_HEADER = 'skerry-object'
 
@@ -40,7 +43,7 @@ export const CONTROL_HEADER = 'skerry-control'
 export const CONTROL_URL = 'http://object/'
 
 /** The name of a user's object among those of the objects role. */
-export function toHostName({ accountId, namespaceId, id }: ObjectTarget): string {
+export function toHostName({ accountId, namespaceId, id }: HostedObject): string {
   return `${accountId}/${namespaceId}/${id}`
 }
 

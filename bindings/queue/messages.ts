@@ -116,20 +116,13 @@ export class Messages {
   }
 
   /** Puts messages back that are still under a lease; `uncounted` takes the attempt back, and their old place. */
-  putBack(
-    seqs: readonly number[],
-    lease: number,
-    back: { readonly visibleMs: number } | 'uncounted',
-  ): number {
+  putBack(seqs: readonly number[], lease: number, back: { readonly visibleMs: number } | 'uncounted'): void {
     const isUncounted = back === 'uncounted'
     const change = isUncounted ? 'visible_ms = arrived_ms, attempts = attempts - 1' : 'visible_ms = ?'
-    return rows(
-      this.#sql.exec(
-        `UPDATE messages SET lease = 0, ${change}
-         WHERE lease = ? AND seq IN (SELECT value FROM json_each(?)) RETURNING seq`,
-        ...[...(isUncounted ? [] : [back.visibleMs]), lease, JSON.stringify(seqs)],
-      ),
-    ).length
+    this.#sql.exec(
+      `UPDATE messages SET lease = 0, ${change} WHERE lease = ? AND seq IN (SELECT value FROM json_each(?))`,
+      ...[...(isUncounted ? [] : [back.visibleMs]), lease, JSON.stringify(seqs)],
+    )
   }
 
   /** Ends the leases of a process that is gone: its batches are delivered again, first of all. Pull leases stay. */

@@ -226,9 +226,8 @@ export class Queue extends DurableObject<StateEnv> {
   #run(script: string, batch: readonly LeasedMessage[]): Promise<BatchResult> {
     const messages = batch.map(({ seq: _, ...message }) => message)
     const target = { accountId: this.#accountId(), script }
-    return runBatch(this.env, this.ctx.exports, target, () => ({
-      ...{ queue: this.#config.name, messages, metrics: this.metrics() },
-    }))
+    const toBatch = () => ({ queue: this.#config.name, messages, metrics: this.metrics() })
+    return runBatch(this.env, this.ctx.exports, target, toBatch)
   }
 
   async #handOn(target: string, letters: readonly Letter[]): Promise<void> {

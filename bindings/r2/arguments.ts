@@ -1,5 +1,6 @@
 import { ALGORITHMS } from './checksums.ts'
 import { parseEtags } from './conditions.ts'
+import { MAX_PARTS } from './limits.ts'
 import type {
   Algorithm,
   Checksums,
@@ -68,8 +69,10 @@ export function readListOptions(input: unknown): ListOptions {
 /** A part's number, as the native client takes it. @throws TypeError */
 export function readPartNumber(input: unknown): number {
   const number = toInt32(input)
-  if (number >= 1 && number <= 10_000) return number
-  throw new TypeError(`Part number must be between 1 and 10000 (inclusive). Actual value was: ${number}`)
+  if (number >= 1 && number <= MAX_PARTS) return number
+  throw new TypeError(
+    `Part number must be between 1 and ${MAX_PARTS} (inclusive). Actual value was: ${number}`,
+  )
 }
 
 function readFields(input: unknown, method: string, position: number, type: string): Fields {

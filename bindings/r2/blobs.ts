@@ -51,22 +51,12 @@ function onDisk(disk: Fetcher): BlobStore {
   }
   return {
     open: (id, length) => {
-      const { readable, writable } = createPipe(length)
       const controller = new AbortController()
-      const stored = store(id, readable, controller.signal)
-      stored.catch(() => {})
-      const writer = writable.getWriter()
-      return {
-        write: chunk => writer.write(chunk),
-        close: async () => {
-          await writer.close()
-          await stored
-        },
-        abort: async () => {
-          controller.abort()
-          await stored.catch(() => {})
-        },
-      }
+      return openStream(
+        length,
+        body => store(id, body, controller.signal),
+        async () => controller.abort(),
+      )
     },
     put: (id, bytes) => store(id, bytes as BodyInit),
     read: async (id, range) => {
@@ -112,21 +102,11 @@ function inBucket(bucket: R2Bucket): BlobStore {
 }
 
 function openWhole(bucket: R2Bucket, id: string, length: number): BlobWriter {
-  const { readable, writable } = createPipe(length)
-  const stored = bucket.put(id, readable)
-  stored.catch(() => {})
-  const writer = writable.getWriter()
-  return {
-    write: chunk => writer.write(chunk),
-    close: async () => {
-      await writer.close()
-      await stored
-    },
-    abort: async () => {
-      await writer.abort(new Error('the upload was given up')).catch(() => {})
-      await stored.catch(() => {})
-    },
-  }
+  return openStream(
+    length,
+    body => bucket.put(id, body),
+    writer => writer.abort(new Error('the upload was given up')),
+  )
 }
 
 function openParts(bucket: R2Bucket, id: string): BlobWriter {
@@ -164,6 +144,26 @@ function openParts(bucket: R2Bucket, id: string): BlobWriter {
   }
 }
 
-function createPipe(length: number | undefined) {
-  return length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length)
+/** A writer of what `store` takes as a stream; `giveUp` makes that fail. */
+function openStream(
+  length: number | undefined,
+  store: (body: ReadableStream) => Promise<unknown>,
+  giveUp: (writer: WritableStreamDefaultWriter) => Promise<void>,
+): BlobWriter {
+  const { readable, writable } =
+    length === undefined ? new IdentityTransformStream() : new FixedLengthStream(length)
+  const stored = store(readable)
+  stored.catch(() => {})
+  const writer = writable.getWriter()
+  return {
+    write: chunk => writer.write(chunk),
+    close: async () => {
+      await writer.close()
+      await stored
+    },
+    abort: async () => {
+      await giveUp(writer).catch(() => {})
+      await stored.catch(() => {})
+    },
+  }
 }

@@ -72,10 +72,16 @@ async function writeBytes(
   bytes: Uint8Array,
   expected: Checksums,
 ): Promise<Written> {
-  const checksums = await digestBytes(bytes, expected)
-  checkDigests(expected, checksums)
+  const checksums = await hashBytes(bytes, expected)
   await store.put(id, bytes)
   return { size: bytes.length, checksums }
+}
+
+/** Hashes bytes that are there. @throws R2Failure bad-digest */
+export async function hashBytes(bytes: Uint8Array, expected: Checksums): Promise<Written['checksums']> {
+  const checksums = await digestBytes(bytes, expected)
+  checkDigests(expected, checksums)
+  return checksums
 }
 
 function checkDigests(expected: Checksums, actual: Checksums): void {

@@ -1,7 +1,7 @@
 import type { ObjectInfo } from './types.ts'
 
 /** Why R2 refuses, with the code and words of Cloudflare's binding. @see https://developers.cloudflare.com/r2/api/error-codes/ */
-export const PROBLEMS = {
+const PROBLEMS = {
   internal: [10001, 500, 'We encountered an internal error. Please try again.'],
   'no-such-bucket': [10006, 404, 'The specified bucket does not exist.'],
   'no-such-key': [10007, 404, 'The specified key does not exist.'],

@@ -2,6 +2,7 @@ import type { BindingKind } from '../binding.ts'
 import { describe, invalidBinding } from '../fields.ts'
 import type { R2Props } from './entrypoint.ts'
 import source from './facade.prelude.js'
+import { isValidBucketName } from './limits.ts'
 
 /** An R2 bucket of the account. */
 export const r2: BindingKind<'r2_bucket'> = {
@@ -9,7 +10,7 @@ export const r2: BindingKind<'r2_bucket'> = {
   facade: { name: 'r2', source },
   parse: (input, name) => {
     const { bucket_name: bucket, jurisdiction } = input
-    if (typeof bucket !== 'string' || !/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(bucket)) {
+    if (typeof bucket !== 'string' || !isValidBucketName(bucket)) {
       throw invalidBinding(
         name,
         `\`bucket_name\` is ${describe(bucket)}. It must be 3 to 63 lower-case letters, digits and dashes, beginning and ending with a letter or digit; \`wrangler r2 bucket list\` shows the account's buckets.`,

@@ -1,7 +1,7 @@
 /** Bytes of UTF-8 of a key. Source: Cloudflare's documentation, as all of these. */
 export const MAX_KEY_BYTES = 1024
 /** Bytes of custom metadata, names and values together, where text beyond Latin-1 has two a UTF-16 unit, as in R2. */
-export const MAX_METADATA_BYTES = 8192
+const MAX_METADATA_BYTES = 8192
 /** Bytes written at once, as an object or as a part of one: 5 GiB less 5 MiB. */
 export const MAX_UPLOAD_BYTES = 5 * 1024 ** 3 - 5 * 1024 ** 2
 /** Bytes of an object in parts: 5 TiB less 5 GiB. */
@@ -19,6 +19,11 @@ export const MAX_UPLOAD_AGE_MS = 7 * 24 * 3600 * 1000
 
 /** Bytes of a blob that are read at once; longer ones are opened several times, so they stay a while when replaced. */
 export const LARGE_BYTES = 16 * 1024 ** 2
+
+/** Whether a bucket can have that name. */
+export function isValidBucketName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(name)
+}
 
 /** Whether a key's UTF-8 isn't too long. */
 export function isValidKey(key: string): boolean {

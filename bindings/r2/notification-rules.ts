@@ -1,5 +1,7 @@
+import { MAX_KEY_BYTES } from './limits.ts'
+
 /** What can happen to an object, in the words of Cloudflare's notifications. */
-export const NOTIFICATION_ACTIONS = [
+const NOTIFICATION_ACTIONS = [
   'PutObject',
   'CopyObject',
   'CompleteMultipartUpload',
@@ -78,9 +80,9 @@ export function parseNotificationRule(input: unknown): NotificationFilter | { re
   }
   const { prefix = '', suffix = '', actions, description } = input as Readonly<Record<string, unknown>>
   for (const [field, value] of Object.entries({ prefix, suffix })) {
-    if (typeof value !== 'string' || new TextEncoder().encode(value).length > MAX_AFFIX_BYTES) {
+    if (typeof value !== 'string' || new TextEncoder().encode(value).length > MAX_KEY_BYTES) {
       return {
-        problem: `"${field}" must be a string of at most ${MAX_AFFIX_BYTES} bytes, as keys are no longer`,
+        problem: `"${field}" must be a string of at most ${MAX_KEY_BYTES} bytes, as keys are no longer`,
       }
     }
   }
@@ -102,6 +104,3 @@ export function parseNotificationRule(input: unknown): NotificationFilter | { re
     ...(description ? { description: description as string } : {}),
   }
 }
-
-/** The longest key. */
-const MAX_AFFIX_BYTES = 1024

@@ -1,6 +1,7 @@
 import { SkerryError } from '../../src/core/errors.ts'
 import { createHexId } from '../../src/core/ids.ts'
 import type { StateEnv } from '../../src/env.ts'
+import { queueObject } from '../queue/stub.ts'
 import {
   isNotified,
   type NotificationAction,
@@ -9,8 +10,6 @@ import {
   rulesOverlap,
   toNotification,
 } from './notification-rules.ts'
-
-export type { ObjectChange } from './notification-rules.ts'
 
 /** A rule of a bucket: which changes are told to which queue. */
 export interface NotificationRule extends NotificationFilter {
@@ -161,7 +160,7 @@ async function deliverTo(sql: SqlStorage, env: StateEnv, { account, queue }: Que
     sql.exec('DELETE FROM notifications WHERE queue = ?', queue)
     return
   }
-  const object = env.QUEUE.get(env.QUEUE.idFromName(`${account}/${resource.object}`))
+  const object = queueObject(env, account, resource.object)
   for (;;) {
     const owed = sql
       .exec<OwedRow>(

@@ -2,10 +2,12 @@ import { DurableObject } from 'cloudflare:workers'
 import { createHexId } from '../../src/core/ids.ts'
 import type { StateEnv } from '../../src/env.ts'
 import { migrate } from '../../src/registry/schema.ts'
+import { Alarm } from '../alarm.ts'
 import { blobStore } from './blobs.ts'
 import { holds } from './conditions.ts'
 import type { ProblemName, Refused } from './failures.ts'
-import { LARGE_BYTES, MAX_UPLOAD_AGE_MS } from './limits.ts'
+import * as garbage from './garbage.ts'
+import { MAX_UPLOAD_AGE_MS } from './limits.ts'
 import { listObjects } from './listing.ts'
 import * as notifications from './notifications.ts'
 import { resolveRange } from './range.ts'
@@ -54,14 +56,10 @@ export interface Found {
   readonly pieces: readonly Piece[]
 }
 
-/** How long a writer isn't heard of until what it wrote is thrown away; it says so each minute. */
-export const PENDING_MS = 15 * 60_000
-/** How long the bytes of an object that is gone stay if whoever reads it opens them one after the other. */
-const GRACE_MS = 10 * 60_000
 /** Until what failed is tried again. */
 const RETRY_MS = 5000
-/** Blobs deleted at once. */
-const PARALLEL_DELETES = 50
+/** The alarm rings no sooner: what is due may be under way. */
+const PAUSE_MS = 100
 
 /**
  * An R2 bucket: which objects it has, and the blobs that hold their bytes. Called by the platform only.
@@ -72,6 +70,7 @@ const PARALLEL_DELETES = 50
  */
 export class Bucket extends DurableObject<StateEnv> {
   readonly #sql: SqlStorage
+  readonly #alarm: Alarm
   /** When the alarm rings; `undefined` = not at all. */
   #wakeAtMs: number | undefined
   #collecting = false
@@ -80,6 +79,7 @@ export class Bucket extends DurableObject<StateEnv> {
   constructor(ctx: DurableObjectState, env: StateEnv) {
     super(ctx, env)
     this.#sql = ctx.storage.sql
+    this.#alarm = new Alarm(ctx.storage)
     migrate(ctx.storage, rows.BUCKET_MIGRATIONS)
     this.#arm(Date.now())
   }
@@ -104,20 +104,18 @@ export class Bucket extends DurableObject<StateEnv> {
   begin(): string | Refused {
     if (this.#isClosed()) return { refused: 'no-such-bucket' }
     const blob = createHexId()
-    const now = Date.now()
-    this.#sql.exec('INSERT INTO pending VALUES (?, ?)', blob, now)
-    this.#wakeBy(now + PENDING_MS)
+    this.#wakeBy(garbage.addPending(this.#sql, blob, Date.now()))
     return blob
   }
 
   /** A blob is still being written. */
   touch(blob: string): void {
-    this.#sql.exec('UPDATE pending SET touched_ms = ? WHERE blob = ?', Date.now(), blob)
+    garbage.touchPending(this.#sql, blob, Date.now())
   }
 
   /** A blob won't be needed. */
   giveUp(blob: string): void {
-    if (this.#takePending(blob)) rows.discard(this.#sql, blob, Date.now())
+    if (garbage.takePending(this.#sql, blob)) garbage.discard(this.#sql, blob, Date.now())
     this.#tidy()
   }
 
@@ -128,10 +126,10 @@ export class Bucket extends DurableObject<StateEnv> {
     const result = this.ctx.storage.transactionSync(() => {
       const previous = rows.findObject(this.#sql, key)
       if (previous?.version === added.version) return rows.toInfo(previous)
-      if (blob !== null && !this.#takePending(blob)) return this.#refuse('internal')
+      if (blob !== null && !garbage.takePending(this.#sql, blob)) return this.#refuse('internal')
       const refused = this.#isClosed() || (onlyIf && !holds(onlyIf, previous && rows.toInfo(previous)))
       if (refused) {
-        if (blob !== null) rows.discard(this.#sql, blob, now)
+        if (blob !== null) garbage.discard(this.#sql, blob, now)
         return this.#refuse('precondition')
       }
       return this.#replace(previous, this.#toRow(added, now), 'PutObject')
@@ -148,7 +146,7 @@ export class Bucket extends DurableObject<StateEnv> {
       for (const key of keys) {
         const row = rows.findObject(this.#sql, key)
         if (!row) continue
-        this.#discardBytes(row, now)
+        garbage.discardBytes(this.#sql, row, now)
         rows.deleteObject(this.#sql, row)
         notifications.noteChange(this.#sql, {
           action: 'DeleteObject',
@@ -193,12 +191,12 @@ export class Bucket extends DurableObject<StateEnv> {
       const find = 'SELECT number, size, md5, blob FROM parts WHERE upload = ? AND number = ?'
       const previous = this.#sql.exec<rows.PartRow>(find, uploadId, partNumber).toArray()[0]
       if (previous && blob !== null && previous.blob === blob) return undefined
-      if (blob !== null && !this.#takePending(blob)) return { refused: 'internal' }
+      if (blob !== null && !garbage.takePending(this.#sql, blob)) return { refused: 'internal' }
       if (!upload || upload.has_ended) {
-        if (blob !== null) rows.discard(this.#sql, blob, now)
+        if (blob !== null) garbage.discard(this.#sql, blob, now)
         return { refused: 'no-such-upload' }
       }
-      if (previous?.blob) rows.discard(this.#sql, previous.blob, now)
+      if (previous?.blob) garbage.discard(this.#sql, previous.blob, now)
       const insert = 'INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?, ?)'
       this.#sql.exec(insert, uploadId, partNumber, size, md5, blob)
       return undefined
@@ -307,9 +305,7 @@ export class Bucket extends DurableObject<StateEnv> {
     const now = Date.now()
     this.#wakeAtMs = undefined
     this.ctx.storage.transactionSync(() => {
-      const silent = 'DELETE FROM pending WHERE touched_ms <= ? RETURNING blob'
-      const lost = this.#sql.exec<{ blob: string }>(silent, now - PENDING_MS).toArray()
-      for (const { blob } of lost) rows.discard(this.#sql, blob, now, true)
+      garbage.discardSilent(this.#sql, now)
       const tooOld = now - MAX_UPLOAD_AGE_MS
       const old = this.#sql
         .exec<{ id: string }>('SELECT id FROM uploads WHERE created_ms <= ?', tooOld)
@@ -336,28 +332,16 @@ export class Bucket extends DurableObject<StateEnv> {
     return upload.has_ended ? 'no-such-upload' : uploads.chooseParts(this.#sql, uploadId, wanted)
   }
 
-  #takePending(blob: string): boolean {
-    return this.#sql.exec('DELETE FROM pending WHERE blob = ? RETURNING blob', blob).toArray().length > 0
-  }
-
   #replace(
     previous: rows.ObjectRow | undefined,
     row: rows.ObjectRow,
     action: 'PutObject' | 'CompleteMultipartUpload',
   ): ObjectInfo {
     const { key, size, etag, uploaded_ms: nowMs } = row
-    if (previous) this.#discardBytes(previous, nowMs)
+    if (previous) garbage.discardBytes(this.#sql, previous, nowMs)
     rows.putObject(this.#sql, row, previous)
     notifications.noteChange(this.#sql, { action, key, size, eTag: etag, nowMs })
     return rows.toInfo(row)
-  }
-
-  #discardBytes({ version, blob, size }: rows.ObjectRow, nowMs: number): void {
-    if (blob !== null) rows.discard(this.#sql, blob, size > LARGE_BYTES ? nowMs + GRACE_MS : nowMs)
-    const remove = 'DELETE FROM pieces WHERE version = ? RETURNING blob'
-    for (const piece of this.#sql.exec<{ blob: string }>(remove, version).toArray()) {
-      rows.discard(this.#sql, piece.blob, nowMs + GRACE_MS)
-    }
   }
 
   /** Begins what needn't be waited for. */
@@ -369,19 +353,10 @@ export class Bucket extends DurableObject<StateEnv> {
   async #collect(): Promise<void> {
     if (this.#collecting) return
     this.#collecting = true
-    const store = blobStore(this.env.BLOBS)
     try {
-      for (;;) {
-        const select = 'SELECT blob, was_cut_off FROM garbage WHERE due_ms <= ? LIMIT ?'
-        const due = this.#sql
-          .exec<{ blob: string; was_cut_off: number }>(select, Date.now(), PARALLEL_DELETES)
-          .toArray()
-        if (due.length === 0) break
-        await Promise.all(due.map(({ blob, was_cut_off }) => store.remove(blob, was_cut_off === 1)))
-        for (const { blob } of due) this.#sql.exec('DELETE FROM garbage WHERE blob = ?', blob)
-      }
-      const [next] = this.#sql.exec<{ due_ms: number }>('SELECT min(due_ms) AS due_ms FROM garbage').toArray()
-      if (next?.due_ms) this.#wakeBy(next.due_ms)
+      await garbage.collect(this.#sql, blobStore(this.env.BLOBS))
+      const next = garbage.nextDue(this.#sql)
+      if (next !== undefined) this.#wakeBy(next)
     } catch (error) {
       console.error('r2: blobs could not be deleted and will be tried again:', error)
       this.#wakeBy(Date.now() + RETRY_MS)
@@ -409,22 +384,19 @@ export class Bucket extends DurableObject<StateEnv> {
 
   /** Sets the alarm for what is owed: at the start of the object, and after each alarm. */
   #arm(now: number): void {
-    const first = (query: string) => this.#sql.exec<{ at: number | null }>(query).one().at
-    const pending = first('SELECT min(touched_ms) AS at FROM pending')
-    const upload = first('SELECT min(created_ms) AS at FROM uploads')
-    const garbage = first('SELECT min(due_ms) AS at FROM garbage')
-    if (pending !== null) this.#wakeBy(pending + PENDING_MS)
+    const oldest = 'SELECT min(created_ms) AS at FROM uploads'
+    const upload = this.#sql.exec<{ at: number | null }>(oldest).one().at
+    const sweep = garbage.nextSweep(this.#sql)
     if (upload !== null) this.#wakeBy(upload + MAX_UPLOAD_AGE_MS)
-    if (garbage !== null) this.#wakeBy(garbage)
+    if (sweep !== undefined) this.#wakeBy(sweep)
     if (notifications.hasNotifications(this.#sql)) this.#wakeBy(now)
   }
 
   #wakeBy(atMs: number): void {
-    // A handler that sets its alarm for its own millisecond has set none (workerd 2026-11-17).
-    const at = Math.max(atMs, Date.now() + 100)
+    const at = Math.max(atMs, Date.now() + PAUSE_MS)
     if (this.#wakeAtMs !== undefined && this.#wakeAtMs <= at) return
     this.#wakeAtMs = at
-    this.ctx.waitUntil(this.ctx.storage.setAlarm(at))
+    this.#alarm.set(at)
   }
 
   #toRow(added: NewObject, nowMs: number): rows.ObjectRow {

@@ -130,8 +130,3 @@ function addToTotals(sql: SqlStorage, objects: number, bytes: number): void {
 export function readTotals(sql: SqlStorage): { objects: number; bytes: number; is_closed: number } {
   return sql.exec<{ objects: number; bytes: number; is_closed: number }>('SELECT * FROM totals').one()
 }
-
-/** Leaves blobs to be deleted: at `dueMs` at the earliest. `wasCutOff`: its writer may have left half of it. */
-export function discard(sql: SqlStorage, blob: string, dueMs: number, wasCutOff = false): void {
-  sql.exec('INSERT OR IGNORE INTO garbage VALUES (?, ?, ?)', blob, dueMs, wasCutOff ? 1 : 0)
-}

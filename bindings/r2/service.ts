@@ -2,7 +2,7 @@ import { SkerryError } from '../../src/core/errors.ts'
 import { createHexId } from '../../src/core/ids.ts'
 import type { EdgeEnv, StateEnv } from '../../src/env.ts'
 import { type BlobStore, blobStore } from './blobs.ts'
-import { type Body, type Written, writeBody } from './body.ts'
+import { type Body, hashBytes, type Written, writeBody } from './body.ts'
 import { type BucketCalls, bucketCalls } from './bucket-stub.ts'
 import { isRefused, R2Failure, type Refused } from './failures.ts'
 import { isValidKey, isValidMetadata, LARGE_BYTES, MAX_PARTS } from './limits.ts'
@@ -206,19 +206,15 @@ const MAX_TRIES = 5
 /** How often a writer says that it goes on. */
 const TOUCH_MS = 60_000
 
-/** Writes a body as a blob that the bucket knows to be pending. */
+/** Writes a body as a blob that the bucket knows to be pending; no bytes need no blob. */
 async function store(
   env: R2Env,
   bucket: BucketCalls,
   body: Body,
   expected: Checksums,
 ): Promise<Written & { blob: string | null }> {
-  const blobs = blobStore(env.BLOBS)
   if (body.length === 0 || (body.content instanceof Uint8Array && body.content.length === 0)) {
-    return {
-      ...(await writeBody(NOWHERE, '', { content: EMPTY, length: 0 }, expected, async () => {})),
-      blob: null,
-    }
+    return { size: 0, checksums: await hashBytes(EMPTY, expected), blob: null }
   }
   const blob = await ask(bucket.begin())
   let touchedMs = Date.now()
@@ -228,22 +224,12 @@ async function store(
     await bucket.touch(blob)
   }
   try {
-    return { ...(await writeBody(blobs, blob, body, expected, touch)), blob }
+    return { ...(await writeBody(blobStore(env.BLOBS), blob, body, expected, touch)), blob }
   } catch (error) {
     // If this fails too, the bucket's alarm does it.
     await bucket.giveUp(blob).catch(() => {})
     throw error
   }
-}
-
-/** No bytes need no blob. */
-const NOWHERE: BlobStore = {
-  open: () => {
-    throw new Error('there is nothing to write')
-  },
-  put: async () => {},
-  read: async () => undefined,
-  remove: async () => {},
 }
 
 /** The bytes of pieces, one after the other; `undefined` if the first is gone. */

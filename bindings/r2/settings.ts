@@ -2,7 +2,8 @@
 export const SETTINGS_SCHEMA = 'CREATE TABLE settings (storage_class TEXT NOT NULL)'
 
 /** How objects are kept whose writer doesn't say. It changes nothing here but what is said. */
-export type StorageClass = 'Standard' | 'InfrequentAccess'
+export const STORAGE_CLASSES = ['Standard', 'InfrequentAccess'] as const
+export type StorageClass = (typeof STORAGE_CLASSES)[number]
 
 /** The storage class of objects that name none; `Standard` unless it was set. */
 export function readStorageClass(sql: SqlStorage): StorageClass {

@@ -1,7 +1,8 @@
 import { toMultipartEtag } from './checksums.ts'
 import type { ProblemName } from './failures.ts'
+import { discard } from './garbage.ts'
 import { MAX_OBJECT_BYTES, MIN_PART_BYTES } from './limits.ts'
-import { discard, type PartRow } from './schema.ts'
+import type { PartRow } from './schema.ts'
 import type { UploadedPart } from './types.ts'
 
 /** An upload in parts. */

@@ -1,4 +1,5 @@
 import { toHex } from '../core/ids.ts'
+import { deriveSigningKey } from './signing-key.ts'
 
 /**
  * Tokens that make an edge keep the record of a real request: `<account>.<until>.<signature>`, signed with a key that
@@ -9,7 +10,7 @@ import { toHex } from '../core/ids.ts'
 /** A token for requests to an account's routes. @param untilMs milliseconds since the epoch */
 export async function signTraceToken(accountId: string, untilMs: number, masterKey: string): Promise<string> {
   const signed = `${accountId}.${untilMs}`
-  const signature = await crypto.subtle.sign('HMAC', await importKey(masterKey), encode(signed))
+  const signature = await crypto.subtle.sign('HMAC', await keyOf(masterKey), encode(signed))
   return `${signed}.${toHex(new Uint8Array(signature))}`
 }
 
@@ -23,7 +24,7 @@ export async function verifyTraceToken(
   if (Number(until) <= nowMs || signature === '') return undefined
   const isOurs = await crypto.subtle.verify(
     'HMAC',
-    await importKey(masterKey),
+    await keyOf(masterKey),
     fromHex(signature),
     encode(`${accountId}.${until}`),
   )
@@ -32,22 +33,7 @@ export async function verifyTraceToken(
 
 const FORM = /^([0-9a-f]{32})\.(\d{13})\.([0-9a-f]{64})$/
 
-async function importKey(masterKey: string): Promise<CryptoKey> {
-  const raw = await crypto.subtle.importKey(
-    'raw',
-    Uint8Array.from(atob(masterKey), character => character.charCodeAt(0)),
-    'HKDF',
-    false,
-    ['deriveKey'],
-  )
-  return crypto.subtle.deriveKey(
-    { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: encode('skerry trace tokens') },
-    raw,
-    { name: 'HMAC', hash: 'SHA-256', length: 256 },
-    false,
-    ['sign', 'verify'],
-  )
-}
+const keyOf = (masterKey: string) => deriveSigningKey(masterKey, 'skerry trace tokens')
 
 const fromHex = (text: string) => Uint8Array.from(text.match(/../g) ?? [], pair => Number.parseInt(pair, 16))
 const encode = (text: string) => new TextEncoder().encode(text)

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { testCases } from '../support/contract-cases.ts'
 import { startEmbedded, startMiniflare, startOurs } from '../support/d1-workerd.ts'
 import { bundleModule } from '../support/workerd.ts'
 import { comparable, DIFFERENCES, MINIFLARE_DIFFERENCES } from './differences/d1.ts'
@@ -15,34 +16,8 @@ const [embedded, miniflare] = await Promise.all([runEmbedded(), runMiniflare()])
 const { ours, older } = await runOurs()
 
 describe('a D1 binding', () => {
-  test('runs every case', () => {
-    expect(ours.map(([name]) => name)).toEqual(embedded.map(([name]) => name))
-    const names = new Set(ours.map(([name]) => name))
-    const declared = Object.keys({ ...DIFFERENCES, ...MINIFLARE_DIFFERENCES })
-    expect(declared.filter(name => !names.has(name))).toEqual([])
-  })
-
-  const native = new Map(embedded)
-  const mini = new Map(miniflare)
-
-  test.each(ours.filter(([name]) => !Object.hasOwn(DIFFERENCES, name)))(
-    "does as workerd's and Miniflare's: %s",
-    (name, outcome) => {
-      expect(outcome).toEqual(native.get(name))
-      if (Object.hasOwn(MINIFLARE_DIFFERENCES, name)) {
-        expect(outcome).toEqual(MINIFLARE_DIFFERENCES[name]?.ours)
-        expect(outcome).not.toEqual(mini.get(name))
-      } else expect(outcome).toEqual(mini.get(name))
-    },
-  )
-
-  test.each(ours.filter(([name]) => Object.hasOwn(DIFFERENCES, name)))(
-    'differs as declared: %s',
-    (name, outcome) => {
-      expect(outcome).toEqual(DIFFERENCES[name]?.ours)
-      expect(outcome).not.toEqual(native.get(name))
-    },
-  )
+  testCases("workerd's", embedded, ours, DIFFERENCES)
+  testCases("Miniflare's", miniflare, ours, { ...DIFFERENCES, ...MINIFLARE_DIFFERENCES })
 
   test('is the same under the compatibility date 2022-01-01, but for the text of the object', () => {
     const withoutClass = (results: Result[]) => results.filter(([name]) => name !== 'its class')

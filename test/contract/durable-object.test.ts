@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest'
+import { testCases } from '../support/contract-cases.ts'
 import { bundleModule, startWorkerd, type Workerd } from '../support/workerd.ts'
 import type { Result } from './differences/difference.ts'
 import { differencesOn } from './differences/durable-object.ts'
@@ -15,23 +16,8 @@ afterAll(async () => {
 describe.each([{ date: '2024-04-03' }, { date: '2026-11-01' }])(
   'Durable Objects, compatibility date $date',
   async ({ date }) => {
-    const [native, ours] = await Promise.all([runNative(date), runOurs(date).then(cases => new Map(cases))])
-    const differences = differencesOn(date)
-    const declared = (name: string) => Object.hasOwn(differences, name)
-
-    test('runs every case', () => {
-      expect([...ours.keys()]).toEqual(native.map(([name]) => name))
-      expect(Object.keys(differences).filter(name => !ours.has(name))).toEqual([])
-    })
-
-    test.each(native.filter(([name]) => !declared(name)))('do as native ones: %s', (name, expected) => {
-      expect(ours.get(name)).toEqual(expected)
-    })
-
-    test.each(native.filter(([name]) => declared(name)))('differ as declared: %s', (name, native) => {
-      expect(ours.get(name)).toEqual(differences[name]?.ours)
-      expect(ours.get(name)).not.toEqual(native)
-    })
+    const [native, ours] = await Promise.all([runNative(date), runOurs(date)])
+    testCases('native ones', native, ours, differencesOn(date))
   },
 )
 

@@ -1,16 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe } from 'vitest'
 import type { BindingConfig } from '../../host/config.ts'
+import { testCases } from '../support/contract-cases.ts'
 import { bundleModule, embeddedKv, startWorkerd } from '../support/workerd.ts'
 import type { Result } from './differences/difference.ts'
 import { comparable, differencesOn } from './differences/kv.ts'
 
-const dirs: string[] = []
-afterAll(() => {
-  for (const dir of dirs) rmSync(dir, { recursive: true, force: true })
-})
+const dir = mkdtempSync(join(tmpdir(), 'kv-contract-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const [driver, host] = await Promise.all([
   bundleModule('test/worker/kv-driver.ts'),
@@ -20,27 +19,7 @@ const [driver, host] = await Promise.all([
 describe.each([{ date: '2022-01-01' }, { date: '2026-11-01' }])(
   'KvEntrypoint, compatibility date $date',
   async ({ date }) => {
-    const native = await runNative(date)
-    const ours = new Map(await runOurs(date))
-    const differences = differencesOn(date)
-    const declared = (name: string) => Object.hasOwn(differences, name)
-
-    test('runs every case', () => {
-      expect([...ours.keys()]).toEqual(native.map(([name]) => name))
-      expect(Object.keys(differences).filter(name => !ours.has(name))).toEqual([])
-    })
-
-    test.each(native.filter(([name]) => !declared(name)))(
-      'does as the native binding: %s',
-      (name, expected) => {
-        expect(ours.get(name)).toEqual(expected)
-      },
-    )
-
-    test.each(native.filter(([name]) => declared(name)))('differs as declared: %s', (name, native) => {
-      expect(ours.get(name)).toEqual(differences[name]?.ours)
-      expect(ours.get(name)).not.toEqual(native)
-    })
+    testCases('the native binding', await runNative(date), await runOurs(date), differencesOn(date))
   },
 )
 
@@ -50,7 +29,7 @@ async function runNative(date: string): Promise<Result[]> {
     compatibilityDate: date,
     compatibilityFlags: [],
     bindings: [bindKv('native'), { name: 'KEY_BYTES', json: '512' }],
-    services: embeddedKv('kv', createDir()),
+    services: embeddedKv('kv', mkdtempSync(join(dir, 'native-'))),
   })
   try {
     return comparable(await (await workerd.fetch('/')).text(), 512)
@@ -67,7 +46,7 @@ async function runOurs(date: string): Promise<Result[]> {
       bindKv('kv'),
       { name: 'DRIVER', text: driver },
     ],
-    services: embeddedKv('kv', createDir()),
+    services: embeddedKv('kv', mkdtempSync(join(dir, 'ours-'))),
   })
   try {
     return comparable(await (await workerd.fetch(`/?date=${date}&prefix=0000001:`)).text(), 504)
@@ -78,10 +57,4 @@ async function runOurs(date: string): Promise<Result[]> {
 
 function bindKv(namespace: string): BindingConfig {
   return { name: 'KV', kvNamespace: { name: 'kv', props: { json: JSON.stringify({ namespace }) } } }
-}
-
-function createDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'kv-contract-'))
-  dirs.push(dir)
-  return dir
 }

@@ -1,16 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe } from 'vitest'
+import { testCases } from '../support/contract-cases.ts'
 import { embeddedQueues } from '../support/queue-workerd.ts'
 import { bundleModule, startWorkerd } from '../support/workerd.ts'
 import type { Result } from './differences/difference.ts'
-import { differencesOn } from './differences/queue.ts'
+import { comparable, differencesOn, PARTS } from './differences/queue.ts'
 
-const dirs: string[] = []
-afterAll(() => {
-  for (const dir of dirs) rmSync(dir, { recursive: true, force: true })
-})
+const dir = mkdtempSync(join(tmpdir(), 'queue-contract-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const [driver, host] = await Promise.all([
   bundleModule('test/worker/queue-driver.ts'),
@@ -22,23 +21,7 @@ describe.each([
   { date: '2026-11-01', delivery: 'native' },
   { date: '2026-11-01', delivery: 'harness' },
 ])('a queue, compatibility date $date, delivery: $delivery', async ({ date, delivery }) => {
-  const [native, ours] = [await runNative(date), new Map(await runOurs(date, delivery))]
-  const differences = differencesOn(date)
-  const declared = (name: string) => Object.hasOwn(differences, name)
-
-  test('runs every case', () => {
-    expect([...ours.keys()]).toEqual(native.map(([name]) => name))
-    expect(Object.keys(differences).filter(name => !ours.has(name))).toEqual([])
-  })
-
-  test.each(native.filter(([name]) => !declared(name)))('does as the native one: %s', (name, expected) => {
-    expect(ours.get(name)).toEqual(expected)
-  })
-
-  test.each(native.filter(([name]) => declared(name)))('differs as declared: %s', (name, native) => {
-    expect(ours.get(name)).toEqual(differences[name]?.ours)
-    expect(ours.get(name)).not.toEqual(native)
-  })
+  testCases('the native one', await runNative(date), await runOurs(date, delivery), differencesOn(date))
 })
 
 async function runNative(date: string): Promise<Result[]> {
@@ -46,13 +29,12 @@ async function runNative(date: string): Promise<Result[]> {
     name: name.toUpperCase(),
     queue: { name: 'queues', props: { json: JSON.stringify({ queue: name }) } },
   })
-  const dir = createDir()
   const workerd = await startWorkerd({
     modules: { 'driver.js': driver },
     compatibilityDate: date,
     compatibilityFlags: [],
     bindings: ['events', 'pairs', 'refused'].map(bind),
-    services: embeddedQueues(dir),
+    services: embeddedQueues(mkdtempSync(join(dir, 'native-'))),
   })
   return read(workerd)
 }
@@ -99,19 +81,11 @@ async function runOurs(date: string, delivery: string): Promise<Result[]> {
 async function read(workerd: Awaited<ReturnType<typeof startWorkerd>>): Promise<Result[]> {
   try {
     const results: Result[] = []
-    for (const part of ['refusals', 'deliveries', 'verdicts']) {
-      const text = await (await workerd.fetch(`/${part}`)).text()
-      const of = JSON.parse(text) as Result[]
-      results.push(...of.map(([name, outcome]): Result => [`${part}: ${name}`, outcome]))
+    for (const part of PARTS) {
+      results.push(...comparable(part, await (await workerd.fetch(`/${part}`)).text()))
     }
     return results
   } finally {
     await workerd.stop()
   }
-}
-
-function createDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'queue-contract-'))
-  dirs.push(dir)
-  return dir
 }

@@ -1,16 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe } from 'vitest'
+import { testCases } from '../support/contract-cases.ts'
 import { bundleModule, startWorkerd } from '../support/workerd.ts'
 import type { Result } from './differences/difference.ts'
 import { comparable, differencesOn, withStorageClass } from './differences/r2.ts'
 
-const dirs: string[] = []
-afterAll(() => {
-  for (const dir of dirs) rmSync(dir, { recursive: true, force: true })
-})
+const dir = mkdtempSync(join(tmpdir(), 'r2-contract-'))
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const [driver, host] = await Promise.all([
   bundleModule('test/worker/r2-driver.ts'),
@@ -18,27 +17,8 @@ const [driver, host] = await Promise.all([
 ])
 
 describe.each(['2022-01-01', '2026-11-01'])('R2Bucket, compatibility date %s', async date => {
-  const differences = differencesOn(date)
-  const [native, results] = await Promise.all([runNative(date), runOurs(date)])
-  const ours = new Map(results)
-  const declared = (name: string) => Object.hasOwn(differences, name)
-
-  test('runs every case', () => {
-    expect([...ours.keys()]).toEqual(native.map(([name]) => name))
-    expect(Object.keys(differences).filter(name => !ours.has(name))).toEqual([])
-  })
-
-  test.each(native.filter(([name]) => !declared(name)))(
-    'does as the native binding: %s',
-    (name, expected) => {
-      expect(ours.get(name)).toEqual(expected)
-    },
-  )
-
-  test.each(native.filter(([name]) => declared(name)))('differs as declared: %s', (name, expected) => {
-    expect(ours.get(name)).toEqual(differences[name]?.ours)
-    expect(ours.get(name)).not.toEqual(expected)
-  })
+  const [native, ours] = await Promise.all([runNative(date), runOurs(date)])
+  testCases('the native binding', native, ours, differencesOn(date))
 })
 
 async function runNative(date: string): Promise<Result[]> {
@@ -58,9 +38,7 @@ async function runNative(date: string): Promise<Result[]> {
 }
 
 async function runOurs(date: string): Promise<Result[]> {
-  const dir = mkdtempSync(join(tmpdir(), 'r2-contract-'))
-  dirs.push(dir)
-  mkdirSync(join(dir, 'blobs'))
+  const blobs = mkdtempSync(join(dir, 'blobs-'))
   const workerd = await startWorkerd({
     modules: { 'host.js': host },
     bindings: [
@@ -70,7 +48,7 @@ async function runOurs(date: string): Promise<Result[]> {
       { name: 'DRIVER', text: driver },
     ],
     durableObjects: ['Bucket'],
-    services: [{ name: 'blobs', disk: { path: join(dir, 'blobs'), writable: true, allowDotfiles: true } }],
+    services: [{ name: 'blobs', disk: { path: blobs, writable: true, allowDotfiles: true } }],
   })
   try {
     return comparable(await (await workerd.fetch(`/?date=${date}`)).text(), date)

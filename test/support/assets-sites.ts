@@ -40,7 +40,7 @@ export async function startSites(sites: Readonly<Record<string, TestSite>>): Pro
 }
 
 /** The document that an upload of the directory leads to, with the hashes that Miniflare gives files. */
-export function toDocument(site: TestSite, files: Record<string, string> = {}): SiteDocument {
+function toDocument(site: TestSite, files: Record<string, string>): SiteDocument {
   const paths = readdirSync(site.dir, { recursive: true, encoding: 'utf8' }).filter(
     path => statSync(join(site.dir, path)).isFile() && path !== '_headers' && path !== '_redirects',
   )

@@ -5,10 +5,7 @@ import type { BindingConfig } from '../../host/config.ts'
 import { bundleModule, startWorkerd, type Workerd } from './workerd.ts'
 
 /** A binding of the runtime's D1 client class over a service. */
-export function clientOf(
-  name: string,
-  service: string | { name: string; props: { json: string } },
-): BindingConfig {
+function clientOf(name: string, service: string | { name: string; props: { json: string } }): BindingConfig {
   return {
     name,
     wrapped: { moduleName: 'cloudflare-internal:d1-api', innerBindings: [{ name: 'fetcher', service }] },

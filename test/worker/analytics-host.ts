@@ -2,6 +2,7 @@ import { WorkerEntrypoint } from 'cloudflare:workers'
 import { analytics as kind } from '../../bindings/analytics/kind.ts'
 import type { DataPoint } from '../../bindings/analytics/point.ts'
 import type { BindScope } from '../../bindings/binding.ts'
+import type { HostEnv } from './host-env.ts'
 
 export { AnalyticsEntrypoint } from '../../bindings/analytics/entrypoint.ts'
 export { Analytics } from '../../bindings/analytics/object.ts'
@@ -14,10 +15,7 @@ export class State extends WorkerEntrypoint {
   }
 }
 
-interface HostEnv {
-  readonly LOADER: WorkerLoader
-  /** The function's code. */
-  readonly DRIVER: string
+interface AnalyticsHostEnv extends HostEnv {
   readonly Analytics: DurableObjectNamespace<import('../../bindings/analytics/object.ts').Analytics>
 }
 
@@ -52,4 +50,4 @@ export default {
     }))
     return worker.getEntrypoint().fetch(request)
   },
-} satisfies ExportedHandler<HostEnv>
+} satisfies ExportedHandler<AnalyticsHostEnv>

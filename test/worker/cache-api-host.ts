@@ -1,13 +1,8 @@
 import { cacheProps } from '../../bindings/cache/props.ts'
 import { toWorkerCode } from '../../runtime/worker-code.ts'
+import type { HostEnv } from './host-env.ts'
 
 export { CacheEntrypoint } from '../../bindings/cache/entrypoint.ts'
-
-interface HostEnv {
-  readonly LOADER: WorkerLoader
-  /** The function's code. */
-  readonly DRIVER: string
-}
 
 /** Sends a request to a function with a Cache API: of the account and script, and under the date, of the query. */
 export default {

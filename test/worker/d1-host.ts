@@ -2,20 +2,18 @@ import { WorkerEntrypoint } from 'cloudflare:workers'
 import type { BindScope } from '../../bindings/binding.ts'
 import { d1 } from '../../bindings/d1/kind.ts'
 import type { Database } from '../../bindings/d1/object.ts'
+import type { HostEnv } from './host-env.ts'
 
 export { D1Entrypoint } from '../../bindings/d1/entrypoint.ts'
 export { Database } from '../../bindings/d1/object.ts'
 
-interface HostEnv {
-  readonly LOADER: WorkerLoader
-  /** The function's code. */
-  readonly DRIVER: string
+interface D1HostEnv extends HostEnv {
   readonly D1: D1Database
   readonly DATABASE: DurableObjectNamespace<Database>
 }
 
 /** Stands for the objects role; it has nothing else to do here. */
-export class Objects extends WorkerEntrypoint<HostEnv> {
+export class Objects extends WorkerEntrypoint<D1HostEnv> {
   database(name: string, request: Request): Promise<Response> {
     return this.env.DATABASE.get(this.env.DATABASE.idFromName(name)).fetch(request)
   }
@@ -55,4 +53,4 @@ export default {
     }))
     return worker.getEntrypoint().fetch(request)
   },
-} satisfies ExportedHandler<HostEnv>
+} satisfies ExportedHandler<D1HostEnv>

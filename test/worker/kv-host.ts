@@ -1,13 +1,8 @@
 import type { BindScope } from '../../bindings/binding.ts'
 import { kv as kind } from '../../bindings/kv/kind.ts'
+import type { HostEnv } from './host-env.ts'
 
 export { KvEntrypoint } from '../../bindings/kv/entrypoint.ts'
-
-interface HostEnv {
-  readonly LOADER: WorkerLoader
-  /** The function's code. */
-  readonly DRIVER: string
-}
 
 /** Sends a request to a function whose KV binding has the prefix of the query, under the date of the query. */
 export default {

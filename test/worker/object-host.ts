@@ -5,6 +5,7 @@ import { bindEnv } from '../../bindings/index.ts'
 import { toWorkerCode } from '../../runtime/worker-code.ts'
 import type { DurableObjectBinding, ExportRef } from '../../src/core/manifest.ts'
 import { exportKey } from '../../src/core/resources.ts'
+import type { HostEnv } from './host-env.ts'
 
 export { ObjectAlarms } from '../../bindings/durable-object/alarm-entrypoint.ts'
 export { DurableObjectEntrypoint } from '../../bindings/durable-object/entrypoint.ts'
@@ -12,12 +13,6 @@ export { ObjectIndex } from '../../bindings/durable-object/index-object.ts'
 export { NoObject } from '../../bindings/durable-object/no-object.ts'
 export { UserObject } from '../../bindings/durable-object/object.ts'
 export { Objects } from '../../src/objects.ts'
-
-interface HostEnv {
-  readonly LOADER: WorkerLoader
-  /** The function's code. */
-  readonly DRIVER: string
-}
 
 const CLASSES = ['Tried', 'Quiet', 'Plain']
 const BINDINGS = CLASSES.map(

@@ -9,16 +9,14 @@ import type { BatchResult, InvocationTarget } from '../../src/core/invoker.ts'
 import type { Binding } from '../../src/core/manifest.ts'
 import type { QueueBatch, QueueMetrics } from '../../src/core/queue.ts'
 import type { StateEnv } from '../../src/env.ts'
+import type { HostEnv } from './host-env.ts'
 
 export { QueueEntrypoint } from '../../bindings/queue/entrypoint.ts'
 export { Queue } from '../../bindings/queue/object.ts'
 
 /** The platform as far as queues need it: one account, one function, its queues. */
 
-interface HostEnv extends StateEnv {
-  readonly LOADER: WorkerLoader
-  /** The function's code. */
-  readonly DRIVER: string
+interface QueueHostEnv extends HostEnv, StateEnv {
   /** Its compatibility date. */
   readonly DATE: string
   /** `harness`: batches go through the prelude, as on Cloudflare. */
@@ -34,7 +32,7 @@ export class Account extends DurableObject {
   }
 }
 
-export class State extends WorkerEntrypoint<HostEnv> {
+export class State extends WorkerEntrypoint<QueueHostEnv> {
   async sendToQueue(account: string, object: string, messages: NewMessage[]): Promise<QueueMetrics> {
     return queueObject(this.env, account, object).send(messages)
   }
@@ -48,7 +46,7 @@ export class State extends WorkerEntrypoint<HostEnv> {
 const calls: { script: string; queue: string; attempts: number[]; bodies: string[]; atMs: number }[] = []
 const behaviours = new Map<string, Partial<BatchResult> & { delayMs?: number; rejects?: boolean }>()
 
-export class Edge extends WorkerEntrypoint<HostEnv> {
+export class Edge extends WorkerEntrypoint<QueueHostEnv> {
   ping(): void {}
 
   async runQueue({ script }: InvocationTarget, batch: QueueBatch): Promise<BatchResult> {
@@ -103,7 +101,7 @@ export default {
     }
     return load(env, ctx.exports).getEntrypoint().fetch(request)
   },
-} satisfies ExportedHandler<HostEnv>
+} satisfies ExportedHandler<QueueHostEnv>
 
 /** Bodies of messages come as text. */
 function revive(value: unknown): unknown {
@@ -116,7 +114,7 @@ function revive(value: unknown): unknown {
   return Object.fromEntries(entries)
 }
 
-function load(env: HostEnv, exports: Cloudflare.Exports): WorkerStub {
+function load(env: QueueHostEnv, exports: Cloudflare.Exports): WorkerStub {
   const bindings: Binding[] = ['EVENTS', 'PAIRS', 'REFUSED'].map(name => ({
     type: 'queue',
     name,

@@ -1,15 +1,10 @@
 import type { BindScope } from '../../bindings/binding.ts'
 import facade from '../../bindings/r2/facade.prelude.js'
 import { r2 as kind } from '../../bindings/r2/kind.ts'
+import type { HostEnv } from './host-env.ts'
 
 export { R2Entrypoint } from '../../bindings/r2/entrypoint.ts'
 export { Bucket } from '../../bindings/r2/object.ts'
-
-interface HostEnv {
-  readonly LOADER: WorkerLoader
-  /** The function's code. */
-  readonly DRIVER: string
-}
 
 // As runtime/worker-code.ts does it.
 const ENV = `import { env } from 'cloudflare:workers'

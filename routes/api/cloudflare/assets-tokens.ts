@@ -1,5 +1,6 @@
 import { jwtVerify, SignJWT } from 'jose'
 import { SkerryError } from '../../../src/core/errors.ts'
+import { deriveSigningKey } from '../../../src/registry/signing-key.ts'
 
 /**
  * What a token of an upload is for: `upload` lets its holder send the files of a manifest, `complete` says that they
@@ -30,7 +31,7 @@ export async function signAssetsToken(
     .setAudience(audienceOf(use))
     .setIssuedAt()
     .setExpirationTime('1h')
-    .sign(await deriveKey(masterKey))
+    .sign(await keyOf(masterKey))
 }
 
 /** What a token says, if it was signed here for this use. @throws ERR_ASSETS_TOKEN */
@@ -41,7 +42,7 @@ export async function verifyAssetsToken(
 ): Promise<AssetsToken> {
   try {
     const options = { algorithms: ['HS256'], audience: audienceOf(use), requiredClaims: ['exp', 'sub'] }
-    const { payload } = await jwtVerify(token, await deriveKey(masterKey), options)
+    const { payload } = await jwtVerify(token, await keyOf(masterKey), options)
     return { accountId: payload.sub ?? '', manifest: String(payload.manifest) }
   } catch (cause) {
     const name = use === 'upload' ? "upload session's" : "assets' completion"
@@ -52,12 +53,4 @@ export async function verifyAssetsToken(
 
 const audienceOf = (use: AssetsTokenUse) => `skerry assets ${use}`
 
-async function deriveKey(masterKey: string): Promise<Uint8Array> {
-  const raw = await crypto.subtle.importKey('raw', Uint8Array.fromBase64(masterKey), 'HKDF', false, [
-    'deriveBits',
-  ])
-  const info = new TextEncoder().encode('skerry assets tokens')
-  return new Uint8Array(
-    await crypto.subtle.deriveBits({ name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info }, raw, 256),
-  )
-}
+const keyOf = (masterKey: string) => deriveSigningKey(masterKey, 'skerry assets tokens')

@@ -1,3 +1,5 @@
+import { deriveSigningKey } from '../../../src/registry/signing-key.ts'
+
 /**
  * Tokens that are the credential for one file of a database: `<content>.<signature>`, both base64url, signed with
  * a key that is derived from the master key, so that nothing needs to be stored.
@@ -17,7 +19,7 @@ export interface Transfer {
 /** A token for a file. */
 export async function signTransfer(transfer: Transfer, masterKey: string): Promise<string> {
   const content = toText(encode(JSON.stringify(transfer)))
-  const signature = await crypto.subtle.sign('HMAC', await importKey(masterKey), encode(content))
+  const signature = await crypto.subtle.sign('HMAC', await keyOf(masterKey), encode(content))
   return `${content}.${toText(new Uint8Array(signature))}`
 }
 
@@ -29,12 +31,8 @@ export async function verifyTransfer(
 ): Promise<Transfer | undefined> {
   const [, content = '', signature = ''] = FORM.exec(token) ?? []
   if (!signature) return undefined
-  const isOurs = await crypto.subtle.verify(
-    'HMAC',
-    await importKey(masterKey),
-    toBytes(signature),
-    encode(content),
-  )
+  const key = await keyOf(masterKey)
+  const isOurs = await crypto.subtle.verify('HMAC', key, toBytes(signature), encode(content))
   if (!isOurs) return undefined
   const transfer = JSON.parse(new TextDecoder().decode(toBytes(content))) as Transfer
   return transfer.untilMs > nowMs ? transfer : undefined
@@ -42,17 +40,7 @@ export async function verifyTransfer(
 
 const FORM = /^([\w-]+)\.([\w-]{43})$/
 
-async function importKey(masterKey: string): Promise<CryptoKey> {
-  const secret = Uint8Array.fromBase64(masterKey)
-  const raw = await crypto.subtle.importKey('raw', secret, 'HKDF', false, ['deriveKey'])
-  return crypto.subtle.deriveKey(
-    { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: encode('skerry d1 files') },
-    raw,
-    { name: 'HMAC', hash: 'SHA-256', length: 256 },
-    false,
-    ['sign', 'verify'],
-  )
-}
+const keyOf = (masterKey: string) => deriveSigningKey(masterKey, 'skerry d1 files')
 
 const encode = (text: string) => new TextEncoder().encode(text)
 const toBytes = (text: string) => Uint8Array.fromBase64(text, { alphabet: 'base64url' })

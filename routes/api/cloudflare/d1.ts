@@ -33,12 +33,16 @@ d1.post('/', async c => {
   const name = requireName(await readJsonObject(c))
   const { registry } = c.var.account
   if (await registry.findResource('d1', name)) throw nameTaken()
-  const database = { kind: 'd1', id: crypto.randomUUID(), name, object: createHexId() } as const
-  const created = await registry
-    .createResource({ ...database, created_on: timestamp(Date.now()) })
-    .catch(error => {
-      throw String(error).includes('ERR_RESOURCE_TAKEN') ? nameTaken() : error
-    })
+  const database: ResourceRecord = {
+    kind: 'd1',
+    id: crypto.randomUUID(),
+    name,
+    object: createHexId(),
+    created_on: timestamp(Date.now()),
+  }
+  const created = await registry.createResource(database).catch(error => {
+    throw String(error).includes('ERR_RESOURCE_TAKEN') ? nameTaken() : error
+  })
   return respondResult(c, { ...toDatabase(created), ...REPLICATION, file_size: 0, num_tables: 0 })
 })
 

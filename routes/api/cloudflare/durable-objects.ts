@@ -20,7 +20,7 @@ durableObjects.get('/', async c => {
 
 durableObjects.get('/:id/objects', async c => {
   const { id } = await requireNamespace(c)
-  const { objects, cursor } = await listObjects(c, id, { ...c.req.query() })
+  const { objects, cursor } = await listObjects(c, id)
   return respondResult(
     c,
     // An object that is listed has had the chance to store something; whether it did, only it knows.
@@ -45,12 +45,9 @@ export async function requireNamespace(c: Context<Api>): Promise<NamespaceRecord
   )
 }
 
-/** A page of a namespace's objects, in order of their ids: `limit` from 10 to 10,000, 1,000 if absent. @throws ERR_API_BODY */
-export function listObjects(
-  c: Context<Api>,
-  namespaceId: string,
-  { limit = String(DEFAULT_LIMIT), cursor }: { limit?: string; cursor?: string },
-) {
+/** The page of a namespace's objects that `?limit=&cursor=` asks for, by id: 10 to 10,000, else 1,000. @throws ERR_API_BODY */
+export function listObjects(c: Context<Api>, namespaceId: string) {
+  const { limit = String(DEFAULT_LIMIT), cursor } = c.req.query()
   const count = Number(limit)
   if (!Number.isInteger(count) || count < MIN_LIMIT || count > MAX_LIMIT) {
     throw new SkerryError(

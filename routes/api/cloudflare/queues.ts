@@ -1,5 +1,6 @@
 import { type Context, Hono } from 'hono'
 import { parseSettings } from '../../../bindings/queue/settings.ts'
+import type { ResourceRecord } from '../../../src/registry/resources.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import type { Api } from '../context.ts'
 import { readJsonObject, stringField } from '../json.ts'
@@ -30,17 +31,10 @@ queues.get('/', async c => {
   const names = c.req.queries('name')
   if (names) await adoptQueues(c)
   const { registry } = c.var.account
-  const all = await registry.listResources('queue')
+  const [all, binders] = await Promise.all([registry.listResources('queue'), registry.listBinders('queue')])
   const { items, info } = paginate(c, names ? all.filter(({ name }) => names.includes(name)) : all)
-  const [binders, statuses] = await Promise.all([
-    registry.listBinders('queue'),
-    Promise.all(items.map(queue => objectOf(c, queue).show())),
-  ])
-  const shown = items.flatMap((queue, i) => {
-    const status = statuses[i]
-    return status ? [toQueue(queue, status, binders)] : []
-  })
-  return respondResult(c, shown, info)
+  const show = async (queue: ResourceRecord) => toQueue(queue, await objectOf(c, queue).show(), binders)
+  return respondResult(c, await Promise.all(items.map(show)), info)
 })
 
 queues.post('/', async c => {
@@ -90,8 +84,7 @@ queues.get('/:queue/purge', async c => {
 })
 
 queues.get('/:queue/metrics', async c => {
-  const { metrics } = await objectOf(c, await requireQueue(c)).show()
-  return respondResult(c, toMetrics(metrics))
+  return respondResult(c, toMetrics(await objectOf(c, await requireQueue(c)).metrics()))
 })
 
 queues.route('/:queue/consumers', queueConsumers)

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { MAX_LIST_KEYS } from '../../../bindings/r2/limits.ts'
 import * as store from '../../../bindings/r2/service.ts'
 import type { HttpMetadata, ObjectInfo } from '../../../bindings/r2/types.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
@@ -12,12 +13,10 @@ import { asking, countOf, keyOfPath, requireBucket, requireKey, requireStorageCl
 /** Objects of an R2 bucket, streamed both ways. Mounted with `r2`. */
 export const r2Objects = new Hono<Api>()
 
-const MAX_LIST = 1000
-
 r2Objects.get('/:bucket/objects', async c => {
   const { object } = await requireBucket(c)
   const { prefix, delimiter, cursor, start_after: startAfter } = c.req.query()
-  const limit = countOf(c, 'per_page', MAX_LIST)
+  const limit = countOf(c, 'per_page', MAX_LIST_KEYS)
   const page = await asking(
     store.list(c.env, c.var.account.id, object, {
       limit,
@@ -43,8 +42,8 @@ r2Objects.delete('/:bucket/objects', async c => {
   requireRole(c, 'deployer')
   const { object } = await requireBucket(c)
   const body = await readJson(c)
-  if (!Array.isArray(body) || body.length < 1 || body.length > MAX_LIST) {
-    throw new SkerryError('ERR_R2_REQUEST', `The body must be a list of 1 to ${MAX_LIST} keys.`)
+  if (!Array.isArray(body) || body.length < 1 || body.length > MAX_LIST_KEYS) {
+    throw new SkerryError('ERR_R2_REQUEST', `The body must be a list of 1 to ${MAX_LIST_KEYS} keys.`)
   }
   const keys = body.map(requireKey)
   await asking(store.deleteObjects(c.env, c.var.account.id, object, keys))

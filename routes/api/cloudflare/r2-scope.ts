@@ -1,12 +1,10 @@
 import type { Context } from 'hono'
 import { R2Failure } from '../../../bindings/r2/failures.ts'
+import { isValidBucketName, MAX_KEY_BYTES } from '../../../bindings/r2/limits.ts'
+import { STORAGE_CLASSES, type StorageClass } from '../../../bindings/r2/settings.ts'
 import { type ErrorCode, SkerryError } from '../../../src/core/errors.ts'
 import type { ResourceRecord } from '../../../src/registry/resources.ts'
 import type { Api } from '../context.ts'
-
-/** How objects are kept, as Cloudflare names it; here both are the same. */
-export const STORAGE_CLASSES = ['Standard', 'InfrequentAccess'] as const
-export type StorageClass = (typeof STORAGE_CLASSES)[number]
 
 /** The bucket that the path names. @throws ERR_R2_BUCKET_NOT_FOUND, ERR_R2_UNSUPPORTED */
 export async function requireBucket(
@@ -31,7 +29,7 @@ export function requireNoJurisdiction(c: Context<Api>): void {
 
 /** A name that a new bucket can have. @throws ERR_R2_BUCKET_NAME */
 export function requireBucketName(name: unknown): string {
-  if (typeof name === 'string' && /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(name)) return name
+  if (typeof name === 'string' && isValidBucketName(name)) return name
   const given = JSON.stringify(name) ?? 'absent'
   throw new SkerryError(
     'ERR_R2_BUCKET_NAME',
@@ -90,8 +88,6 @@ export function countOf(c: Context<Api>, name: string, max: number): number {
     `The parameter ${name} is ${JSON.stringify(text)}; it must be an integer from 1 to ${max}.`,
   )
 }
-
-const MAX_KEY_BYTES = 1024
 
 /** What the API can't bring about is left out: it is a failure of ours. */
 const CODES: Readonly<Partial<Record<R2Failure['reason'], ErrorCode>>> = {

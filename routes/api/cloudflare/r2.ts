@@ -1,6 +1,7 @@
 import { type Context, Hono } from 'hono'
 import { bucketStub } from '../../../bindings/r2/bucket-stub.ts'
 import { closeIfEmpty } from '../../../bindings/r2/service.ts'
+import type { StorageClass } from '../../../bindings/r2/settings.ts'
 import { SkerryError, toSkerryError } from '../../../src/core/errors.ts'
 import { createHexId } from '../../../src/core/ids.ts'
 import type { ResourceRecord } from '../../../src/registry/resources.ts'
@@ -17,7 +18,6 @@ import {
   requireBucketName,
   requireNoJurisdiction,
   requireStorageClass,
-  type StorageClass,
 } from './r2-scope.ts'
 import { r2Unsupported } from './r2-unsupported.ts'
 

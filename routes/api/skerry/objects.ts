@@ -17,7 +17,7 @@ objects.get('/', async c => {
  */
 objects.get('/:id', async c => {
   const { id } = await requireNamespace(c)
-  const { objects, cursor } = await listObjects(c, id, { ...c.req.query() })
+  const { objects, cursor } = await listObjects(c, id)
   return c.json({
     objects: objects.map(({ id, name, createdMs }) => ({
       id,

@@ -13,20 +13,17 @@ export const queues = new Hono<Api>()
 queues.get('/', async c => {
   const { registry } = c.var.account
   const [all, binders] = await Promise.all([registry.listResources('queue'), registry.listBinders('queue')])
-  const statuses = await Promise.all(all.map(queue => objectOf(c, queue).show()))
-  return c.json(
-    all.flatMap((queue, i) => {
-      const status = statuses[i]
-      return status ? [toQueue(queue, status, binders)] : []
-    }),
-  )
+  const show = async (queue: ResourceRecord) => toQueue(queue, await objectOf(c, queue).show(), binders)
+  return c.json(await Promise.all(all.map(show)))
 })
 
 queues.get('/:queue', async c => {
   const queue = await requireQueue(c)
-  return c.json(
-    toQueue(queue, await objectOf(c, queue).show(), await c.var.account.registry.listBinders('queue')),
-  )
+  const [status, binders] = await Promise.all([
+    objectOf(c, queue).show(),
+    c.var.account.registry.listBinders('queue'),
+  ])
+  return c.json(toQueue(queue, status, binders))
 })
 
 /** The oldest messages, `?limit=` of them, 10 if not given: what is under way included. */

@@ -1,4 +1,5 @@
 import { type Context, Hono } from 'hono'
+import { MAX_LIST_KEYS } from '../../../bindings/r2/limits.ts'
 import * as store from '../../../bindings/r2/service.ts'
 import type { ResourceRecord } from '../../../src/registry/resources.ts'
 import { toObject } from '../cloudflare/r2-objects.ts'
@@ -8,8 +9,6 @@ import { requireRole } from '../roles.ts'
 
 /** R2 buckets and what is in them. Mounted at `/accounts/:account/buckets`. */
 export const buckets = new Hono<Api>()
-
-const MAX_LIST = 1000
 
 /** By name, with how much each holds. */
 buckets.get('/', async c => {
@@ -26,7 +25,7 @@ buckets.get('/:bucket/objects', async c => {
   const { prefix, delimiter, cursor } = c.req.query()
   const page = await asking(
     store.list(c.env, c.var.account.id, object, {
-      limit: countOf(c, 'limit', MAX_LIST),
+      limit: countOf(c, 'limit', MAX_LIST_KEYS),
       include: ['httpMetadata', 'customMetadata'],
       ...(prefix && { prefix }),
       ...(delimiter && { delimiter }),

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { Difference, Differences } from './difference.ts'
+import type { Difference, Differences, Result } from './difference.ts'
 
 interface DatedDifference extends Difference {
   /** The only compatibility date on which it differs; absent = all. */
@@ -79,4 +79,12 @@ function refused(names: readonly string[], text: string, status: string, why: st
 export function differencesOn(date: string): Differences {
   const entries = Object.entries(DIFFERENCES)
   return Object.fromEntries(entries.filter(([, difference]) => (difference.date ?? date) === date))
+}
+
+/** What the driver tries, each at a path of its own. */
+export const PARTS = ['refusals', 'deliveries', 'verdicts'] as const
+
+/** The results of a part, under names that say which. */
+export function comparable(part: (typeof PARTS)[number], text: string): Result[] {
+  return (JSON.parse(text) as Result[]).map(([name, outcome]) => [`${part}: ${name}`, outcome])
 }

@@ -1,6 +1,6 @@
 import { fromOurs } from '../../support/analytics-points.ts'
 import type { Platform } from './client.ts'
-import { CLASSES, type Column } from './contract-kinds.ts'
+import { CLASSES, type Column, readAnswer } from './contract-kinds.ts'
 
 const SCRIPT = 'contract-driver'
 const DATASET = 'contract'
@@ -59,9 +59,7 @@ export async function deployDriver(platform: Platform, driver: string): Promise<
         method: 'POST',
         signal: AbortSignal.timeout(DRIVER_MS),
       })
-      const text = await answer.text()
-      if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${text.slice(0, 500)}`)
-      return text
+      return readAnswer(path, answer)
     },
     readPoints: async () => {
       const { body } = await platform.v1<{ data?: Parameters<typeof fromOurs>[0][] }>(

@@ -24,6 +24,16 @@ export interface Column {
   readPoints(): Promise<readonly Point[]>
 }
 
+/** The text of an answer for `Column.read()`. */
+export async function readAnswer(
+  path: string,
+  answer: { readonly status: number; text(): Promise<string> },
+): Promise<string> {
+  const text = await answer.text()
+  if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${text.slice(0, 500)}`)
+  return text
+}
+
 /** A kind of binding that has a driver. */
 export interface ContractKind {
   readonly name: string
@@ -83,10 +93,7 @@ export const KINDS: readonly ContractKind[] = [
     native: 'workerd',
     differences: queue.differencesOn(DATE),
     run: async ({ read }) => {
-      const parts = ['refusals', 'deliveries', 'verdicts'].map(async part => {
-        const results = JSON.parse(await read(`/queue/${part}`)) as Result[]
-        return results.map(([name, outcome]): Result => [`${part}: ${name}`, outcome])
-      })
+      const parts = queue.PARTS.map(async part => queue.comparable(part, await read(`/queue/${part}`)))
       return (await Promise.all(parts)).flat()
     },
   },

@@ -5,7 +5,7 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { fromNative } from '../../support/analytics-points.ts'
 import { embeddedQueues } from '../../support/queue-workerd.ts'
 import { bundleModule, startWorkerd } from '../../support/workerd.ts'
-import { CLASSES, type Column, type Native } from './contract-kinds.ts'
+import { CLASSES, type Column, type Native, readAnswer } from './contract-kinds.ts'
 
 /** A column that runs until it is stopped. */
 export interface NativeColumn extends Column {
@@ -35,7 +35,7 @@ export const startNative: Readonly<Record<Native, (driver: string) => Promise<Na
     await miniflare.ready
     return {
       host: 'native',
-      read: async path => checked(path, await miniflare.dispatchFetch(`http://driver${path}`)),
+      read: async path => readAnswer(path, await miniflare.dispatchFetch(`http://driver${path}`)),
       readPoints: async () => [],
       stop: () => miniflare.dispose(),
     }
@@ -56,7 +56,7 @@ export const startNative: Readonly<Record<Native, (driver: string) => Promise<Na
       workers: { sink: { modules: { 'main.js': await bundleModule('test/worker/analytics-sink.ts') } } },
       services: embeddedQueues(dir),
     })
-    const read = async (path: string) => checked(path, await workerd.fetch(path))
+    const read = async (path: string) => readAnswer(path, await workerd.fetch(path))
     return {
       host: 'native',
       read,
@@ -68,10 +68,4 @@ export const startNative: Readonly<Record<Native, (driver: string) => Promise<Na
       },
     }
   },
-}
-
-async function checked(path: string, answer: { readonly status: number; text(): Promise<string> }) {
-  const text = await answer.text()
-  if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${text.slice(0, 500)}`)
-  return text
 }

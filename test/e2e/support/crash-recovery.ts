@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Caller } from './caller.ts'
 import type { Victim } from './crash.ts'
+import { isEdge } from './edges.ts'
 import type { RunningPlatform } from './platform.ts'
 import { findProcesses } from './process-table.ts'
 
@@ -55,7 +56,7 @@ export async function measureRecovery(
     until(asksApi, { port }),
     replacedMs,
     ...Object.keys(old)
-      .filter(name => !/^(state|objects)/.test(name))
+      .filter(isEdge)
       .map(name => until(asksFunction, { socketPath: join(dataDir, 'run', `${name}.front`) })),
   ])
   return { functionMs, apiMs, wholeMs: Math.max(functionMs, apiMs, ...others) }

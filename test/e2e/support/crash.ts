@@ -12,7 +12,7 @@ import { edgesOf } from './edges.ts'
 import { type RunningPlatform, startPlatform } from './platform.ts'
 import { createRandom, quantile } from './random.ts'
 
-/** What is killed: the process for state, one of the edges, all of them at once, or the supervisor. */
+/** What is killed: the process for state or for objects, an edge, all edges at once, or the supervisor. */
 export type Victim = 'state' | 'objects' | 'edge' | 'edges' | 'supervisor'
 
 /** How hard to try. */

@@ -5,9 +5,14 @@ import type { Platform } from './client.ts'
 import { request } from './http.ts'
 import { type RunningPlatform, readProcesses } from './platform.ts'
 
+/** Whether the process of this name answers clients. */
+export function isEdge(name: string): boolean {
+  return !/^(state|objects)/.test(name)
+}
+
 /** The processes that answer clients, by name. */
 export function edgesOf({ dataDir }: Pick<Platform, 'dataDir'>): string[] {
-  return Object.keys(readProcesses(dataDir)).filter(name => !/^(state|objects)/.test(name))
+  return Object.keys(readProcesses(dataDir)).filter(isEdge)
 }
 
 /**

@@ -1,8 +1,15 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { callHost, hostOf } from '../bindings/durable-object/call.ts'
 import type { IndexedObject } from '../bindings/durable-object/index-object.ts'
+import { Line, type Place } from '../bindings/durable-object/line.ts'
 import { withPassableServices } from '../bindings/durable-object/services.ts'
-import { decodeHeader, OBJECT_HEADER, type ObjectTarget } from '../bindings/durable-object/target.ts'
+import {
+  decodeHeader,
+  OBJECT_HEADER,
+  type ObjectTarget,
+  PLACE_HEADER,
+  toHostName,
+} from '../bindings/durable-object/target.ts'
 import type { AccountChanges } from './core/routing.ts'
 import { applyChanges } from './edge-table.ts'
 import type { ObjectsEnv } from './env.ts'
@@ -20,14 +27,22 @@ export class Objects extends WorkerEntrypoint<ObjectsEnv> {
   }
 
   /** Calls a method of a user's Durable Object; reads a property where there are no arguments. */
-  async callObject(target: ObjectTarget, path: readonly string[], args?: unknown[]): Promise<unknown> {
-    return withPassableServices(await callHost(this.env, target, path, args))
+  async callObject(
+    target: ObjectTarget,
+    path: readonly string[],
+    args?: unknown[],
+    place?: Place,
+  ): Promise<unknown> {
+    const call = () => callHost(this.env, target, path, args)
+    return withPassableServices(await line.enter(toHostName(target), place, call))
   }
 
   /** Sends a request to the user's Durable Object that its header names. */
   override fetch(request: Request): Promise<Response> {
-    const target = decodeHeader(request.headers.get(OBJECT_HEADER)) as ObjectTarget
-    return hostOf(this.env, target).fetch(request)
+    const { headers } = request
+    const target = decodeHeader(headers.get(OBJECT_HEADER)) as ObjectTarget
+    const place = decodeHeader(headers.get(PLACE_HEADER)) as Place | undefined
+    return line.enter(toHostName(target), place, () => hostOf(this.env, target).fetch(request))
   }
 
   /** Deletes every object of a namespace, with all it stored. May be repeated until it is done. */
@@ -60,4 +75,5 @@ export class Objects extends WorkerEntrypoint<ObjectsEnv> {
   }
 }
 
+const line = new Line()
 const DELETED_AT_ONCE = 50

@@ -1,9 +1,10 @@
 import type { EdgeEnv, ObjectsEnv } from '../../src/env.ts'
 import { isAway, objectsRole, repeatWhileAway } from '../../src/roles.ts'
 import { withObjectId } from './failures.ts'
+import { leaveLine, type Place, takePlace } from './line.ts'
 import type { UserObject } from './object.ts'
 import { withPassableServices } from './services.ts'
-import { type HostedObject, type ObjectTarget, toHostName } from './target.ts'
+import { encodeHeader, type HostedObject, type ObjectTarget, PLACE_HEADER, toHostName } from './target.ts'
 
 /** The host of a user's object, in the process that has it. */
 export function hostOf({ OBJECT }: ObjectsEnv, object: HostedObject): DurableObjectStub<UserObject> {
@@ -34,10 +35,11 @@ export function callObject(
 ): Promise<unknown> {
   // The way over the role's entrypoint costs a third more.
   if (hasObjects(env)) return callHost(env, target, path, args)
-  return send(env, ctx, role => role.callObject(target, path, args?.map(withPassableServices)))
+  const passable = args?.map(withPassableServices)
+  return send(env, ctx, target, (role, place) => role.callObject(target, path, passable, place))
 }
 
-/** Sends a request to a user's object; its header names it. */
+/** Sends a request to a user's object; its header names it, and gets its place in line. */
 export function fetchObject(
   env: EdgeEnv,
   ctx: Exporter,
@@ -45,7 +47,10 @@ export function fetchObject(
   request: Request,
 ): Promise<Response> {
   if (hasObjects(env)) return hostOf(env, target).fetch(request)
-  return send(env, ctx, role => role.fetch(request))
+  return send(env, ctx, target, (role, place) => {
+    request.headers.set(PLACE_HEADER, encodeHeader(place))
+    return role.fetch(request)
+  })
 }
 
 interface Exporter {
@@ -61,8 +66,10 @@ export function hasObjects(env: EdgeEnv): env is ObjectsEnv {
 async function send<T>(
   env: EdgeEnv,
   ctx: Exporter,
-  call: (role: Cloudflare.Exports['Objects']) => Promise<T>,
+  target: ObjectTarget,
+  call: (role: Cloudflare.Exports['Objects'], place: Place) => Promise<T>,
 ): Promise<T> {
+  const place = takePlace(toHostName(target))
   // A context's `exports` are made when they are read, so they are read only where needed.
   const role = (env.OBJECTS as Cloudflare.Exports['Objects'] | undefined) ?? objectsRole(env, ctx.exports)
   if (isLost) {
@@ -70,10 +77,11 @@ async function send<T>(
     isLost = false
   }
   try {
-    return await call(role)
+    return await call(role, place)
   } catch (error) {
     if (!isAway(error)) throw error
     isLost = true
+    leaveLine()
     throw lostConnection()
   }
 }

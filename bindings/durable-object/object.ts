@@ -10,6 +10,7 @@ import {
   decodeHeader,
   OBJECT_HEADER,
   type ObjectTarget,
+  PLACE_HEADER,
   SENT_HEADER,
   type SentRequest,
   toHostName,
@@ -184,7 +185,7 @@ function toOwnRequest(request: Request): Request {
   const own = cf
     ? new Request(request, { cf })
     : new Request(url, { method, headers, body, redirect, signal })
-  for (const name of [OBJECT_HEADER, SENT_HEADER, CONTROL_HEADER]) own.headers.delete(name)
+  for (const name of [OBJECT_HEADER, SENT_HEADER, PLACE_HEADER, CONTROL_HEADER]) own.headers.delete(name)
   if (host === null) own.headers.delete('host')
   return own
 }

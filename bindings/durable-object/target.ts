@@ -31,6 +31,9 @@ export const OBJECT_HEADER = 'skerry-object'
 /** What of a request the connection between processes has of its own: a `SentRequest`, percent-encoded JSON. */
 export const SENT_HEADER = 'skerry-sent'
 
+/** A request's `Place` in line between processes, percent-encoded JSON. */
+export const PLACE_HEADER = 'skerry-place'
+
 /** See `SENT_HEADER`. */
 export interface SentRequest {
   readonly cf: IncomingRequestCfProperties | null
@@ -76,7 +79,7 @@ export function toTarget(scope: NamespaceProps, address: unknown): ObjectTarget 
   }
 }
 
-/** A header's text as `OBJECT_HEADER` and `SENT_HEADER` have it. */
+/** A header's text as `OBJECT_HEADER`, `SENT_HEADER` and `PLACE_HEADER` have it. */
 export function encodeHeader(value: unknown): string {
   return encodeURIComponent(JSON.stringify(value))
 }

@@ -21,6 +21,11 @@ describe.each([{ date: '2024-04-03' }, { date: '2026-11-01' }])(
   },
 )
 
+test('calls from another process are made in the order in which it sent them', async () => {
+  const workerd = await startOurs()
+  expect(await (await workerd.fetch('/order')).json()).toEqual([5, 4, 2, 3, 1])
+})
+
 test('deleteNamespace() deletes what each of 60 objects stored, its alarm, and it from the list', async () => {
   const workerd = await startOurs()
   const answer = await (await workerd.fetch('/delete')).json()

@@ -307,6 +307,8 @@ export class Tried extends DurableObject<Record<string, DurableObjectNamespace<T
         const seen = [...headers].filter(([name]) => name !== 'content-length')
         return Response.json({ method, url, headers: seen, cf, body: await request.text() })
       }
+      case '/count':
+        return Response.json(this.increment())
       case '/fail':
         throw new RangeError('fetch failed')
       case '/redirect':

@@ -1,6 +1,12 @@
 import type { BindScope } from '../../bindings/binding.ts'
 import { setObjectCodeResolver } from '../../bindings/durable-object/code.ts'
 import { exportedObjects } from '../../bindings/durable-object/kind.ts'
+import {
+  encodeHeader,
+  OBJECT_HEADER,
+  PLACE_HEADER,
+  SENT_HEADER,
+} from '../../bindings/durable-object/target.ts'
 import { bindEnv } from '../../bindings/index.ts'
 import { toWorkerCode } from '../../runtime/worker-code.ts'
 import type { DurableObjectBinding, ExportRef } from '../../src/core/manifest.ts'
@@ -67,6 +73,25 @@ setObjectCodeResolver(({ className }, env, ctx) => ({
   worker: () => load(env as unknown as HostEnv, ctx.exports as Cloudflare.Exports),
 }))
 
+/** Sends calls and requests in another order than their places have; says the object's counts in the order sent. */
+function sendOutOfOrder({ Objects }: Cloudflare.Exports): Promise<unknown[]> {
+  const target = {
+    ...{ accountId: '0'.repeat(32), namespaceId: 'e'.repeat(32), script: 'driver', className: 'Tried' },
+    id: 'e'.repeat(64),
+  }
+  const placeOf = (number: number) => ({ sender: 'an edge', number, isFree: number === 0 })
+  const call = (number: number) => Objects.callObject(target, ['increment'], [], placeOf(number))
+  const send = async (number: number) => {
+    const headers = {
+      [OBJECT_HEADER]: encodeHeader(target),
+      [SENT_HEADER]: encodeHeader({ cf: null, host: null }),
+      [PLACE_HEADER]: encodeHeader(placeOf(number)),
+    }
+    return (await Objects.fetch('http://object/count', { headers })).json()
+  }
+  return Promise.all([call(4), send(3), call(1), send(2), call(0)])
+}
+
 /** Has objects store something, deletes their namespace, and says what each has before and after. */
 async function deleteNamespace(count: number, exports: Cloudflare.Exports): Promise<unknown> {
   const { Objects } = exports
@@ -99,6 +124,7 @@ export default {
     const url = new URL(request.url)
     date = url.searchParams.get('date') ?? date
     if (url.pathname === '/deploy') deployed++
+    if (url.pathname === '/order') return Response.json(await sendOutOfOrder(ctx.exports))
     if (url.pathname === '/delete') return Response.json(await deleteNamespace(60, ctx.exports))
     return load(env, ctx.exports).getEntrypoint().fetch(request)
   },

@@ -174,6 +174,7 @@ describe('vary', () => {
     ['accept-encoding', 'gzip, br', 'br;q=0.5 ,gzip', true],
     ['accept-encoding', 'gzip', 'GZIP, identity', true],
     ['accept-encoding', 'gzip, br', 'gzip, br;q=0', false],
+    ['accept-encoding', 'gzip', ', ;q=1, gzip', true],
     ['accept-language', 'en, de', 'DE , en', true],
     ['accept-language', 'en;q=0.8, de', 'de, en ; q=0.8', true],
     ['accept-language', 'en;q=0.8, de', 'en, de;q=0.8', false],

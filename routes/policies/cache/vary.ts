@@ -88,6 +88,7 @@ function normaliseEncodings(value: string): string {
     const [coding = '', ...parameters] = part.split(';').map(piece => piece.trim())
     const weight = parameters.find(parameter => parameter.startsWith('q='))
     const isRefused = weight !== undefined && Number(weight.slice(2)) === 0
+    if (coding === '') continue
     if (isRefused) codings.add(`${coding};q=0`)
     else if (coding !== 'identity') codings.add(coding === 'x-gzip' ? 'gzip' : coding)
   }

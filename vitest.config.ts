@@ -10,9 +10,11 @@ const preludeText = {
 
 /** What is held to a time of the clock: one after the other, with the machine to itself. */
 const TIMED = ['test/host/**/*.test.ts', 'test/bindings/cron-object.test.ts', 'test/runtime/evict.test.ts']
+const TIMED_E2E = ['test/e2e/crash.test.ts', 'test/e2e/processes.test.ts']
 
 // End-to-end tests run the real wrangler against running platforms: after the others, and two files at a time,
-// because each wrangler wants a core. Hostile functions come last and alone: how long others wait is measured.
+// because each wrangler wants a core. Crashes and hostile functions come last and alone: how long others wait is
+// measured.
 export default defineConfig({
   test: {
     projects: [
@@ -43,6 +45,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/*.test.ts'],
+          exclude: TIMED_E2E,
           globalSetup: ['test/e2e/support/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -52,10 +55,18 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'timed-e2e',
+          include: TIMED_E2E,
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
           name: 'hostile',
           include: ['test/e2e/hostile/*.test.ts'],
           maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

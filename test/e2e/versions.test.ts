@@ -57,8 +57,8 @@ describe.each(hosts)('wrangler versions on `npm $kind`', platform => {
       for (const text of texts) counts[text as 'a' | 'b']++
     }
     expect(counts.a + counts.b).toBe(1000)
-    // Binomial(1000, 0.1): standard deviation 9.49, 99 % within 2.576 of them.
-    expect(Math.abs(counts.b - 100)).toBeLessThanOrEqual(24.4)
+    // Binomial(1000, 0.1): standard deviation 9.49; one run in a million is further off than 4.9 of them.
+    expect(Math.abs(counts.b - 100)).toBeLessThanOrEqual(46.5)
 
     const deployments = JSON.parse(await run(project.dir, 'deployments', 'list', '--json'))
     expect(deployments.at(-1)).toMatchObject({

@@ -46,7 +46,26 @@ const drivers = { analytics, caches, d1, kv, objects, queue, r2 } as unknown as 
 export default {
   async fetch(request, env, ctx): Promise<Response> {
     const [, kind = ''] = new URL(request.url).pathname.split('/')
-    return (await drivers[kind]?.fetch(request, env, ctx)) ?? new Response(null, { status: 404 })
+    const driver = drivers[kind]
+    if (!driver) return new Response(null, { status: 404 })
+    const { readable, writable } = new IdentityTransformStream()
+    ctx.waitUntil(answer(writable, () => driver.fetch(request, env, ctx)))
+    return new Response(readable)
   },
   queue: queue.queue,
 } satisfies ExportedHandler<Parameters<typeof queue.queue>[1]>
+
+/**
+ * Answers with the text of a response, or of what went wrong, which is no JSON. The answer begins at once, with a
+ * blank line: all cases of a kind may take a busy machine longer than the gateway waits for an answer's beginning.
+ */
+async function answer(to: WritableStream<Uint8Array>, run: () => Promise<Response>): Promise<void> {
+  const writer = to.getWriter()
+  const encoder = new TextEncoder()
+  await writer.write(encoder.encode('\n'))
+  const text = await run()
+    .then(response => response.text())
+    .catch(String)
+  await writer.write(encoder.encode(text))
+  await writer.close()
+}

@@ -219,7 +219,9 @@ describe.each(hosts)('static files on `npm $kind`', platform => {
     const upload = '$A/workers/assets/upload'
     const raw = await platform.api('POST', upload, bareForm({}), jwt)
     expect(raw.errors[0]?.message).toContain('base64=true')
-    for (const token of [platform.token, `${jwt.slice(0, -2)}xx`, 'x']) {
+    // Not its last character: some bits of that mean nothing.
+    const forged = jwt.replace(/.(?=.{9}$)/, (digit: string) => (digit === 'x' ? 'y' : 'x'))
+    for (const token of [platform.token, forged, 'x']) {
       const answer = await platform.api('POST', `${upload}?base64=true`, bareForm({}), token)
       expect([answer.status, answer.errors[0]?.code]).toEqual([401, 10000])
     }

@@ -226,7 +226,9 @@ describe.each(hosts)('D1 on `npm $kind`', platform => {
       })
     expect((await send(pathname, 'PUT')).status).toBe(400)
     expect((await send(pathname.replace('/imports/', '/exports/'), 'GET')).status).toBe(403)
-    expect((await send(`${pathname.slice(0, -2)}AA`, 'PUT')).status).toBe(403)
+    // Not its last character: some bits of that mean nothing.
+    const forged = pathname.replace(/.(?=.{9}$)/, digit => (digit === 'x' ? 'y' : 'x'))
+    expect((await send(forged, 'PUT')).status).toBe(403)
     expect((await send('/api/v1/d1/exports/x', 'GET')).status).toBe(403)
   })
 })

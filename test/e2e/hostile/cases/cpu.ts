@@ -187,7 +187,7 @@ export const CPU_CASES: readonly HostileCase[] = [
     source: handling(
       `
       if (request.url.endsWith('/garbage')) {
-        for (let i = 0; i < 50; i++) Array.from({ length: 1e5 }, (_, n) => ({ n }))
+        for (let i = 0; i < 5; i++) Array.from({ length: 1e5 }, (_, n) => ({ n }))
         return new Response('made')
       }
       registry.register({ gone: true }, 'gone')

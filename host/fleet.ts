@@ -19,7 +19,13 @@ import { Rescue } from './rescue.ts'
 import { StrikePost } from './strike-post.ts'
 import { type Life, type SupervisedProcess, Supervisor } from './supervisor.ts'
 import { canRescue } from './system-calls.ts'
-import { openedAs, type ProcessDescription, type SocketPurpose, socketPath } from './topology.ts'
+import {
+  openedAs,
+  type ProcessDescription,
+  type ProcessRole,
+  type SocketPurpose,
+  socketPath,
+} from './topology.ts'
 import { resolveWatchOptions } from './watch-options.ts'
 import { findWorkerd } from './workerd.ts'
 
@@ -34,7 +40,7 @@ export interface FleetOptions {
   /** The port clients connect to. */
   readonly port: number
   /** Of each process that runs functions. */
-  readonly memory: MemoryLimits
+  memory(role: ProcessRole): MemoryLimits
   /** Makes the platform's bundle anew, for a restart. */
   bundle(): Promise<void>
   /** The environment of a process; secrets only for those that hold state. */
@@ -223,13 +229,14 @@ export class Fleet {
 
   /** Says how to start a process, and how to watch and end it. */
   #prepare(berth: Berth): SupervisedProcess {
-    const { runDir, listenFd, memory } = this.#options
+    const { runDir, listenFd } = this.#options
     const { name, role, config, publicSocket } = berth.description
+    const { dataLimitKib } = this.#options.memory(role)
     const sockets = privateSockets(config, this.#options.socketDir, name)
     const listening = publicSocket ? ['--socket-fd', `${publicSocket}=3`] : []
     const args = ['serve', '--experimental', ...listening, join(runDir, `${name}.capnp`)]
     // The last line of defence behind the guard: a process can't take more than this.
-    const limit = ['-c', `ulimit -c 0; ulimit -d ${memory.dataLimitKib} && exec "$0" "$@"`, findWorkerd()]
+    const limit = ['-c', `ulimit -c 0; ulimit -d ${dataLimitKib} && exec "$0" "$@"`, findWorkerd()]
     return {
       name,
       ...(role === 'state'
@@ -257,13 +264,13 @@ export class Fleet {
 
   #guard(berth: Berth, life: Life, signal: AbortSignal): Promise<string | undefined> {
     const { name, role } = berth.description
-    const { log, memory } = this.#options
+    const { log } = this.#options
     const guard = new Guard(life, {
       name,
       healthSocket: this.#socket(berth.description, 'health'),
       healthSocketAtFirst: openedAs(this.#socket(berth.description, 'health')),
       runsFunctions: role !== 'state',
-      watch: role === 'state' ? STATE_WATCH : resolveWatchOptions(memory),
+      watch: role === 'state' ? STATE_WATCH : resolveWatchOptions(this.#options.memory(role)),
       rescue: this.#rescue,
       strikes: this.#strikes,
       log,

@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os'
 
 /**
- * How much memory an edge may use, in bytes. Used means what `usedMemory` says.
+ * How much memory a process that runs functions may use, in bytes. Used means what `usedMemory` says.
  *
  * What workerd 2026-11-17 does, measured on x64 with one function that takes memory and keeps it:
  *
@@ -34,7 +34,7 @@ export interface MemoryLimits {
   readonly dataLimitKib: number
   /** For V8's `--max-old-space-size`, in MiB, for each isolate's heap; ArrayBuffers and wasm are outside. */
   readonly heapMib: number
-  /** Idle isolates that an edge can keep and stay below the soft limit: what an evicted one leaves isn't given back. */
+  /** Idle isolates that it can keep and stay below the soft limit: what an evicted one leaves isn't given back. */
   readonly isolates: number
 }
 
@@ -52,6 +52,8 @@ const RESERVED_BYTES = 256 * MIB
 
 /** About 250 isolates of Node compatibility: two edges and state stay below 1.5 GB. */
 const MAX_SOFT_BYTES = 576 * MIB
+/** Four thousand objects. */
+const MAX_OBJECTS_SOFT_BYTES = 2048 * MIB
 /** An idle process and 20 isolates; with less an edge would evict all the time. */
 const MIN_SOFT_BYTES = 128 * MIB
 /** Half a second of the fastest growth. */
@@ -78,6 +80,30 @@ export function resolveMemoryLimits(totalBytes: number, edges: number): MemoryLi
   const forEdges = totalBytes * 0.75 - RESERVED_BYTES
   const softBytes = clamp(forEdges / (edges + 1), MIN_SOFT_BYTES, MAX_SOFT_BYTES)
   const spaceBytes = clamp(forEdges - softBytes * edges, MIN_SPACE_BYTES, MAX_SPACE_BYTES)
+  return toLimits(softBytes, spaceBytes)
+}
+
+/**
+ * The limits of the objects process, one of `processes` that run functions at a time: as an edge has them, and of
+ * what is left when all edges are at theirs so much that it can hold thousands of objects. It can't be replaced
+ * without breaking their calls and WebSockets off.
+ *
+ * An object takes half a megabyte while it is called and for ten seconds after; one that sleeps with a WebSocket 0.2.
+ *
+ * | machine | edges | soft     | hard     |
+ * | ------- | ----- | -------- | -------- |
+ * | 4 GB    | 2     | 640 MiB  | 1664 MiB |
+ * | 8 GB    | 2     | 2048 MiB | 3072 MiB |
+ */
+export function resolveObjectsMemory(totalBytes: number, processes: number): MemoryLimits {
+  const { softBytes, hardBytes } = resolveMemoryLimits(totalBytes, processes)
+  const spaceBytes = hardBytes - softBytes
+  const usedBytes = softBytes * processes + Math.max(softBytes, spaceBytes)
+  const leftBytes = totalBytes * 0.75 - RESERVED_BYTES - usedBytes
+  return toLimits(clamp(softBytes + leftBytes, softBytes, MAX_OBJECTS_SOFT_BYTES), spaceBytes)
+}
+
+function toLimits(softBytes: number, spaceBytes: number): MemoryLimits {
   const hardBytes = softBytes + spaceBytes
   return Object.freeze({
     softBytes,

@@ -48,8 +48,8 @@ export interface TopologyInput {
   readonly turnMaxMs: number
   /** Users' isolates that a process may hold. */
   readonly maxIsolates: number
-  /** V8's flags for processes that run functions. */
-  readonly v8Flags?: readonly string[]
+  /** V8's limit of each isolate's heap in MiB: in edges, and in the objects process. */
+  readonly heapMib?: { readonly edge: number; readonly objects: number }
 }
 
 /** Directories below the data directory that the processes' disk services need. */
@@ -206,7 +206,7 @@ function describeObjects(input: TopologyInput): ProcessDescription {
     toSocket(input, name, 'rpc', RPC, { name: 'main', entrypoint: 'Objects' }),
     toSocket(input, name, 'health', {}, { name: 'main', entrypoint: 'Health' }),
   ]
-  const v8Flags = [...(input.v8Flags ?? []), SMALL_YOUNG_SPACE]
+  const v8Flags = [...heapFlags(input.heapMib?.objects), SMALL_YOUNG_SPACE]
   return { name, role: 'objects', config: { services, sockets, v8Flags } }
 }
 
@@ -237,12 +237,17 @@ function describeStatePeers(input: TopologyInput): ServiceConfig[] {
 
 /** A process that has clients and runs functions. */
 function describePublic(
-  { v8Flags }: TopologyInput,
+  { heapMib }: TopologyInput,
   name: string,
   role: ProcessRole,
   config: WorkerdConfig,
 ): ProcessDescription {
-  return { name, role, config: { ...config, ...(v8Flags && { v8Flags }) }, publicSocket: 'http' }
+  const v8Flags = heapFlags(heapMib?.edge)
+  return { name, role, config: { ...config, ...(v8Flags.length > 0 && { v8Flags }) }, publicSocket: 'http' }
+}
+
+function heapFlags(heapMib: number | undefined): string[] {
+  return heapMib === undefined ? [] : [`--max-old-space-size=${heapMib}`]
 }
 
 /** What a process that has clients listens on. */

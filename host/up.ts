@@ -9,7 +9,7 @@ import { listenAddresses, openListener } from './listener.ts'
 import { lockDataDir } from './lock.ts'
 import { createLog, type Log } from './log.ts'
 import { canLook } from './look.ts'
-import { readTotalMemory, resolveMemoryLimits } from './memory-limits.ts'
+import { readTotalMemory, resolveMemoryLimits, resolveObjectsMemory } from './memory-limits.ts'
 import { type HostOptions, toLocalUrl } from './options.ts'
 import { killOrphans } from './process-record.ts'
 import { waitForStopSignal } from './signals.ts'
@@ -60,13 +60,15 @@ export async function runUp(options: HostOptions, installation = INSTALLATION): 
   await bundle()
   const socketDir = openSocketDir(runDir, cleanup)
   const edges = options.processes - 1
-  const memory = resolveMemoryLimits(readTotalMemory(), edges + 1)
+  const totalBytes = readTotalMemory()
+  const memory = resolveMemoryLimits(totalBytes, edges + 1)
+  const objectsMemory = resolveObjectsMemory(totalBytes, edges + 1)
   const processes = describeProcesses({
     ...options,
     socketDir,
     edges,
     maxIsolates: Math.min(options.isolates, memory.isolates),
-    v8Flags: [`--max-old-space-size=${memory.heapMib}`],
+    heapMib: { edge: memory.heapMib, objects: objectsMemory.heapMib },
     url: options.url ?? url,
     listensOn: listenAddresses(options.host, listener.port),
   })
@@ -75,7 +77,7 @@ export async function runUp(options: HostOptions, installation = INSTALLATION): 
     socketDir,
     listenFd: listener.fd,
     port: listener.port,
-    memory,
+    memory: role => (role === 'objects' ? objectsMemory : memory),
     bundle,
     env: ({ role }) => ({
       ...inheritedEnv(),

@@ -1,4 +1,5 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
+import { keepConnection } from '../bindings/durable-object/call.ts'
 import { evictIdle, isolateCounters } from '../runtime/evict.ts'
 import { noteBodies, sweepBoard } from './board.ts'
 import type { HealthReport } from './core/processes.ts'
@@ -36,6 +37,8 @@ export class Health extends WorkerEntrypoint<Env> {
     const order = evict === null ? {} : { keep: 0, olderThanMs: RECENT_MS, atMost: Number(evict) }
     const evicting = evictIdle(order, this.env, this.ctx)
     if (evicting) this.ctx.waitUntil(evicting)
+    const connecting = keepConnection(this.env, this.ctx)
+    if (connecting) this.ctx.waitUntil(connecting)
   }
 }
 

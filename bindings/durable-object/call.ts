@@ -53,6 +53,17 @@ export function fetchObject(
   })
 }
 
+/**
+ * To be called again and again where there are edges: notices that the process is another one, before a call of a
+ * function would find its connection broken and fail. A promise if there is something to wait for.
+ */
+export function keepConnection(env: EdgeEnv, ctx: Exporter): Promise<void> | undefined {
+  const nowMs = Date.now()
+  if (hasObjects(env) || !isConnected || isLost || nowMs - keptMs < KEEP_MS) return undefined
+  keptMs = nowMs
+  return objectsRole(env, ctx.exports).ping().catch(noteLoss)
+}
+
 interface Exporter {
   readonly exports: Cloudflare.Exports
 }
@@ -76,14 +87,19 @@ async function send<T>(
     await repeatWhileAway(() => role.ping()).catch(() => Promise.reject(lostConnection()))
     isLost = false
   }
+  isConnected = true
   try {
     return await call(role, place)
   } catch (error) {
     if (!isAway(error)) throw error
-    isLost = true
-    leaveLine()
+    noteLoss()
     throw lostConnection()
   }
+}
+
+function noteLoss(): void {
+  isLost = true
+  leaveLine()
 }
 
 /** The words of workerd for an object whose process is gone; where that isn't there yet, it has others. */
@@ -93,3 +109,8 @@ function lostConnection(): Error {
 
 /** The process was gone when it was last called. */
 let isLost = false
+/** It was called. */
+let isConnected = false
+/** When somebody last looked whether it is still the same. */
+let keptMs = 0
+const KEEP_MS = 500

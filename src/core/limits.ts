@@ -220,7 +220,7 @@ export const LIMIT_TABLE = {
     unit: 'bytes',
     what: 'Memory of one edge, from which the supervisor looks who takes it: `503 ERR_FUNCTION_MEMORY` for the callers of that function, and a strike; or idle isolates are evicted.',
     enforcedBy: onlySelfHost('supervisor'),
-    note: 'Less where the machine or container has less: three quarters of it are for all edges. On Linux only.',
+    note: 'An open WebSocket to a Durable Object takes 0.14 MB of it. Less where the machine or container has less: three quarters of it are for all edges. On Linux only.',
   },
   edgeHardBytes: {
     group: 'functions',
@@ -229,6 +229,22 @@ export const LIMIT_TABLE = {
     what: 'Memory of one edge, at which the system refuses more and the process ends, with everything in it; another starts.',
     enforcedBy: onlySelfHost('supervisor'),
     note: 'Less where the machine or container has less. On Linux only.',
+  },
+  objectsSoftBytes: {
+    group: 'functions',
+    value: 2048 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'Memory of the process of Durable Objects and D1 databases, from which the supervisor looks who takes it, as in an edge; if nobody does, another process takes its place, and calls and WebSockets break off.',
+    enforcedBy: onlySelfHost('supervisor'),
+    note: 'Some 4,000 objects that were called in the last ten seconds, or 10,000 that sleep with a WebSocket. Less where the machine or container has less than 8 GB. On Linux only.',
+  },
+  objectsHardBytes: {
+    group: 'functions',
+    value: 3072 * 1024 * 1024,
+    unit: 'bytes',
+    what: 'Memory of that process, at which the system refuses more and it ends; another starts.',
+    enforcedBy: onlySelfHost('supervisor'),
+    note: 'Less where the machine or container has less than 8 GB. On Linux only.',
   },
 
   outboundConcurrency: {

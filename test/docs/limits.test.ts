@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { resolveMemoryLimits } from '../../host/memory-limits.ts'
+import { resolveMemoryLimits, resolveObjectsMemory } from '../../host/memory-limits.ts'
 import { HOST_KINDS, type HostKind, LIMIT_GROUPS, type Limit } from '../../src/core/limit.ts'
 import { LIMIT_TABLE, LIMITS } from '../../src/core/limits.ts'
 
@@ -46,9 +46,11 @@ describe('LIMIT_TABLE', () => {
   )
 })
 
-test('the memory of an edge is what the host gives it on a large machine', () => {
-  const { softBytes, hardBytes } = resolveMemoryLimits(24 * 1024 ** 3, 2)
-  expect([softBytes, hardBytes]).toEqual([LIMITS.edgeSoftBytes, LIMITS.edgeHardBytes])
+test('the memory of an edge and of objects is what the host gives them on a large machine', () => {
+  const edge = resolveMemoryLimits(24 * 1024 ** 3, 3)
+  expect([edge.softBytes, edge.hardBytes]).toEqual([LIMITS.edgeSoftBytes, LIMITS.edgeHardBytes])
+  const objects = resolveObjectsMemory(24 * 1024 ** 3, 3)
+  expect([objects.softBytes, objects.hardBytes]).toEqual([LIMITS.objectsSoftBytes, LIMITS.objectsHardBytes])
 })
 
 function toMarkdown(): string {

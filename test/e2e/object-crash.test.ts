@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { edgesOf, until } from './support/edges.ts'
+import { callEdge, edgesOf, until } from './support/edges.ts'
 import { type RunningPlatform, startPlatform } from './support/platform.ts'
 import { answering } from './support/project.ts'
 
@@ -91,6 +92,19 @@ test('a call in flight when the process ends fails as retryable; in each edge, t
   let failed = 1
   while ((await ask('counters', '/after/increment')).status !== 200) failed++
   expect(failed).toBeLessThanOrEqual(edgesOf(platform).length)
+})
+
+test('edges notice within a second that the process is another one, before a call would fail', async () => {
+  const edges = edgesOf(platform)
+  const callAll = () =>
+    Promise.all(edges.map(edge => callEdge(platform, edge, 'counters', '/idle/increment')))
+  await until('each edge has reached it', async () => (await callAll()).every(({ status }) => status === 200))
+  const before = objectsPid()
+  process.kill(before ?? Number.NaN, 'SIGKILL')
+  await until('there is another process', async () => objectsPid() !== before && objectsPid() !== undefined)
+  // They look twice a second; nothing tells when they have.
+  await delay(1000)
+  expect((await callAll()).map(({ status }) => status)).toEqual(edges.map(() => 200))
 })
 
 test('an object that does not end is ended and struck, then in quarantine; functions are served meanwhile', async () => {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import {
   readTotalMemory,
   resolveMemoryLimits,
+  resolveObjectsMemory,
   UNTOUCHED_BYTES,
   usedMemory,
 } from '../../host/memory-limits.ts'
@@ -45,6 +46,32 @@ test('resolveMemoryLimits() keeps all edges at the soft and one at the hard limi
         expect(softBytes * (edges - 1) + hardBytes).toBeLessThan(mib * MIB * 0.75)
         expect(heapMib * MIB).toBeGreaterThan(softBytes)
         expect(heapMib * MIB).toBeLessThan(hardBytes)
+      },
+    ),
+  )
+})
+
+test.each([
+  { totalGib: 1, edges: 1, soft: 170, hard: 341 },
+  { totalGib: 4, edges: 2, soft: 640, hard: 1664 },
+  { totalGib: 8, edges: 2, soft: 2048, hard: 3072 },
+  { totalGib: 24, edges: 16, soft: 2048, hard: 3072 },
+])('resolveObjectsMemory() beside $edges edges of $totalGib GB', ({ totalGib, edges, soft, hard }) => {
+  const { softBytes, hardBytes } = resolveObjectsMemory(totalGib * GIB, edges + 1)
+  expect([softBytes / MIB, hardBytes / MIB].map(Math.floor)).toEqual([soft, hard])
+})
+
+test('resolveObjectsMemory() leaves room for edges at the soft and one at the hard limit, and gives no less than an edge has', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 2 * 1024, max: 512 * 1024 }),
+      fc.integer({ min: 1, max: 4 }),
+      (mib, edges) => {
+        const edge = resolveMemoryLimits(mib * MIB, edges + 1)
+        const objects = resolveObjectsMemory(mib * MIB, edges + 1)
+        expect(objects.softBytes).toBeGreaterThanOrEqual(edge.softBytes)
+        const allBytes = objects.softBytes + edge.softBytes * (edges - 1) + edge.hardBytes
+        expect(allBytes).toBeLessThan(mib * MIB * 0.75)
       },
     ),
   )

@@ -71,9 +71,12 @@ export class Line {
     waiting.delete(number)
   }
 
-  /** Not one timer: a process that stood still sees it ring before it sees who came meanwhile. */
+  /**
+   * Not one timer: a process that stood still sees it ring before it sees who came meanwhile. Those who are further
+   * ahead go first, unless they have been given up as well: nobody tells when one is.
+   */
   async #lookAround(isNext: () => boolean): Promise<void> {
-    for (let looks = 0; looks < LOOKS || !isNext(); looks++) await this.#look()
+    for (let looks = 0; looks < LOOKS || (looks < MAX_LOOKS && !isNext()); looks++) await this.#look()
   }
 }
 
@@ -87,3 +90,4 @@ interface Queue {
 
 const LOOK_MS = 10
 const LOOKS = 10
+const MAX_LOOKS = 50

@@ -11,6 +11,8 @@ function openLine() {
     made,
     arrive: (object: string, place: Place | undefined, name: unknown = place?.number) =>
       line.enter(object, place, async () => made.push(name)),
+    /** Who waits at the moment is never heard of again. */
+    giveUp: () => looks.splice(0),
     lookOnce: async () => {
       for (const pass of looks.splice(0)) pass()
       await settled()
@@ -68,6 +70,20 @@ describe('a line', () => {
     void arrive('a', takePlace('a'), 'another process')
     void arrive('a', undefined, 'no process')
     expect(made).toEqual(['another object', 'another process', 'no process'])
+  })
+
+  test('goes on, in a while, though one that waits ahead was given up', async () => {
+    leaveLine()
+    const { arrive, made, lookOnce, giveUp } = openLine()
+    const [, second, third, fourth] = takePlaces('a', 4)
+    void arrive('a', second)
+    giveUp()
+    const calls = [arrive('a', third), arrive('a', fourth)]
+    for (let looks = 0; looks < 49; looks++) await lookOnce()
+    expect(made).toEqual([])
+    await lookOnce()
+    await Promise.all(calls)
+    expect(made).toEqual([2, 3])
   })
 
   test('goes on after a call that never comes, and after one that failed', async () => {

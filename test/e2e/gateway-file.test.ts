@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Platform } from './support/client.ts'
+import { findInFiles } from './support/files.ts'
 import { uploadMirror } from './support/gateway.ts'
 import { openHosts } from './support/hosts.ts'
 
@@ -438,15 +439,3 @@ describe.each(hosts)('skerry gateway on `npm $kind`', platform => {
     expect(wrong.code).toBe(2)
   })
 })
-
-/** The files of a directory that hold a text, as it is or in base64. */
-function findInFiles(dir: string, text: string): string[] {
-  const needles = [text, Buffer.from(text).toString('base64').slice(0, -4)]
-  return readdirSync(dir, { recursive: true, encoding: 'utf8' })
-    .map(name => join(dir, name))
-    .filter(path => statSync(path, { throwIfNoEntry: false })?.isFile())
-    .filter(path => {
-      const bytes = readFileSync(path)
-      return needles.some(needle => bytes.includes(needle))
-    })
-}

@@ -10,7 +10,7 @@ const preludeText = {
 
 /** What is held to a time of the clock: one after the other, with the machine to itself. */
 const TIMED = ['test/host/**/*.test.ts', 'test/bindings/cron-object.test.ts', 'test/runtime/evict.test.ts']
-const TIMED_E2E = ['crash', 'processes', 'rate-limit'].map(name => `test/e2e/${name}.test.ts`)
+const TIMED_E2E = ['test/e2e/crash.test.ts', 'test/e2e/processes.test.ts']
 
 // End-to-end tests run the real wrangler against running platforms: after the others, and two files at a time,
 // because each wrangler wants a core. Crashes and hostile functions come last and alone: how long others wait is

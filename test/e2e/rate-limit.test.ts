@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Answer, Caller } from './support/caller.ts'
 import { edgesOf } from './support/edges.ts'
@@ -116,7 +117,11 @@ test('callers who hang up hold nobody up', async () => {
   const endMs = performance.now() + 2000
   const hangUps = impatient.map(async caller => {
     let count = 0
-    while (performance.now() < endMs) if ((await caller.call(HOST, '/all')).status === 0) count++
+    while (performance.now() < endMs) {
+      if ((await caller.call(HOST, '/all')).status === 0) count++
+      // Without a rest they would be more than an edge can answer, and be shed with those who wait.
+      await delay(5)
+    }
     return count
   })
   const passed = await load('/all', 2000, 'ann')
@@ -129,7 +134,8 @@ test('a spent quota and a kept answer outlive a kill of the state process', asyn
     platform.fetch(HOST, '/once', { method: 'POST', headers: { 'idempotency-key': 'k', 'x-caller': 'bob' } })
   const spend = () => platform.fetch(HOST, '/quota', { headers: { 'x-caller': 'bob' } })
   for (let i = 0; i < 3; i++) expect((await spend()).status).toBe(200)
-  expect((await once()).headers.get('idempotency-replayed')).toBeNull()
+  const first = await once()
+  expect([first.status, first.headers.get('idempotency-replayed')]).toEqual([200, null])
   process.kill(platform.processes().state as number, 'SIGKILL')
   const { headers } = await spend()
   expect(headers.get('ratelimit')).toMatch(/^"quota";r=496;t=\d+$/)

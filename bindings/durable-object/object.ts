@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { toSkerryError } from '../../src/core/errors.ts'
 import type { ObjectsEnv } from '../../src/env.ts'
+import { Alarm } from '../alarm.ts'
 import { afterFailure, afterOutage, isLastTry, type ObjectAlarm } from './alarms.ts'
 import { type ObjectCode, resolveObjectCode } from './code.ts'
 import { type FacetProps, ObjectFacet } from './facet.ts'
@@ -26,6 +27,7 @@ export class UserObject extends DurableObject<ObjectsEnv> {
   readonly #facet: ObjectFacet
   #object: ObjectTarget | undefined
   #alarm: ObjectAlarm | undefined
+  readonly #ownAlarm: Alarm
   /** The call that is on its way to the facet and has to wait for something. */
   #entering: Promise<void> | undefined
 
@@ -35,12 +37,9 @@ export class UserObject extends DurableObject<ObjectsEnv> {
     this.#object = ctx.storage.kv.get<ObjectTarget>(OBJECT_KEY)
     const alarm = ctx.storage.kv.get<ObjectAlarm>(ALARM_KEY)
     this.#alarm = alarm
+    this.#ownAlarm = new Alarm(ctx.storage)
     // The runtime gives an alarm up whose handler failed too often, and this one may not be.
-    if (alarm) {
-      void ctx.blockConcurrencyWhile(async () => {
-        if ((await ctx.storage.getAlarm()) === null) await ctx.storage.setAlarm(alarm.dueMs)
-      })
-    }
+    if (alarm) void this.#ownAlarm.set(alarm.dueMs)
   }
 
   /** Calls a method of the user's object; reads a property where there are no arguments. */
@@ -111,7 +110,7 @@ export class UserObject extends DurableObject<ObjectsEnv> {
     const { storage } = this.ctx
     if (alarm) {
       storage.kv.put(ALARM_KEY, alarm)
-      await storage.setAlarm(alarm.dueMs)
+      await this.#ownAlarm.set(alarm.dueMs)
     } else {
       storage.kv.delete(ALARM_KEY)
       await storage.deleteAlarm()

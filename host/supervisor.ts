@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Failure } from './failure.ts'
-import type { Log } from './log.ts'
+import { type Log, withoutExpected } from './log.ts'
 import { forgetProcess, recordProcess } from './process-record.ts'
 import { watchOver } from './watchdog.ts'
 
@@ -201,7 +201,11 @@ export class Supervisor {
     recordProcess(this.#runDir, name, child.pid)
     const release = watchOver(child.pid)
     for (const stream of [child.stdout, child.stderr]) {
-      if (stream) createInterface(stream).on('line', line => this.#log.line(name, line))
+      if (stream)
+        createInterface(stream).on(
+          'line',
+          withoutExpected(line => this.#log.line(name, line)),
+        )
     }
     child.stderr?.setEncoding('utf8').on('data', (text: string) => this.#keepStderr(text))
 

@@ -230,7 +230,6 @@ const ADMISSION: AdmissionLimits = {
   accountConcurrency: LIMITS.accountConcurrency,
   queueLength: LIMITS.queueLength,
   queueMs: LIMITS.queueMs,
-  windowMs: LIMITS.wallClockMs,
 }
 
 function matchesPath(route: RoutePattern, path: string): boolean {

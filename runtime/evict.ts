@@ -129,7 +129,7 @@ async function end(isolate: Isolate, exports: Cloudflare.Exports): Promise<boole
 
 /** No request of its script waits for an answer. */
 function isQuiet({ target, usedAtMs }: Isolate): boolean {
-  // An end that wasn't told counts for two windows at most.
+  // Nobody asks those that hold a place whether they are still there as long as there are enough.
   return target.gate.isEmpty || Date.now() - usedAtMs > 2 * LIMITS.wallClockMs
 }
 

@@ -1,3 +1,4 @@
+import type { Place } from './core/admission.ts'
 import { SkerryError } from './core/errors.ts'
 import { LIMITS } from './core/limits.ts'
 
@@ -6,13 +7,12 @@ export interface WatchedCall {
   /** The function's name, for the message. */
   readonly name: string
   readonly startedAtMs: number
-  /** Called with ERR_FUNCTION_TIMEOUT when the call is late. */
-  readonly reject: (error: SkerryError) => void
-  isOver: boolean
+  /** Fails with ERR_FUNCTION_TIMEOUT when the call is late. */
+  readonly place: Place
 }
 
 /**
- * Watches a call until `unwatch`. A late one is rejected within a quarter of a second.
+ * Watches a call until its place is given back. A late one fails within a quarter of a second.
  *
  * One timer watches all calls of the process: a timer for each would take 5 % of the throughput (measured). It
  * belongs to the request that happened to start it and outlives its answer by `waitUntil`; promises may be
@@ -24,11 +24,6 @@ export function watch(call: WatchedCall, ctx: ExecutionContext): void {
   if (call.startedAtMs - sweptAtMs < ABANDONED_MS) return
   sweptAtMs = call.startedAtMs
   ctx.waitUntil(sweep())
-}
-
-/** Ends the watch over a call: it is over. */
-export function unwatch(call: WatchedCall): void {
-  call.isOver = true
 }
 
 const SWEEP_MS = 250
@@ -43,10 +38,10 @@ async function sweep(): Promise<void> {
     await scheduler.wait(SWEEP_MS)
     sweptAtMs = Date.now()
     const lateMs = sweptAtMs - LIMITS.wallClockMs
-    const late = calls.filter(call => !call.isOver && call.startedAtMs <= lateMs)
-    calls = calls.filter(call => !call.isOver && call.startedAtMs > lateMs)
+    const late = calls.filter(call => !call.place.isOver && call.startedAtMs <= lateMs)
+    calls = calls.filter(call => !call.place.isOver && call.startedAtMs > lateMs)
     for (const call of late) {
-      call.reject(new SkerryError('ERR_FUNCTION_TIMEOUT', describeTimeout(call)))
+      call.place.fail(new SkerryError('ERR_FUNCTION_TIMEOUT', describeTimeout(call)))
     }
   }
   sweptAtMs = 0

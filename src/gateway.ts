@@ -7,7 +7,7 @@ import { createRequestId } from './core/ids.ts'
 import { LIMITS } from './core/limits.ts'
 import { addHop, hopsOf } from './core/loop.ts'
 import type { EdgeVersion, ScriptTarget } from './core/routing.ts'
-import { unwatch, watch } from './deadlines.ts'
+import { watch } from './deadlines.ts'
 import type { EdgeEnv } from './env.ts'
 import { exitOf } from './function-exit.ts'
 import { bodyFailureOf, limitBody, prepareRequest, stripReserved } from './incoming.ts'
@@ -144,26 +144,23 @@ async function invoke(
 ): Promise<Response> {
   const startedAtMs = Date.now()
   // Mostly there is a place at once, and nothing is awaited.
-  const slot = target.gate.enter(startedAtMs) ?? (await waitForPlace(target.gate, startedAtMs))
-  if (typeof slot === 'string') return refuseConcurrency(target, slot)
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const call = { name: target.name, startedAtMs, reject, isOver: false }
-  watch(call, ctx)
+  const place = target.gate.enter(startedAtMs) ?? (await waitForPlace(target.gate, startedAtMs))
+  if (typeof place === 'string') return refuseConcurrency(target, place)
+  watch({ name: target.name, startedAtMs, place }, ctx)
   let limited: Request | undefined
   try {
     limited = limitBody(request)
     if (!limited) return respondBodyTooLarge()
     const stub = loadWorker(target, version, startedAtMs, env, ctx)
     const entrypoint = props ? stub.getEntrypoint(undefined, { props }) : stub.getEntrypoint()
-    return await Promise.race([entrypoint.fetch(limited, wantsRawBody ? RAW_BODY : undefined), late])
+    return await place.hold(entrypoint.fetch(limited, wantsRawBody ? RAW_BODY : undefined))
   } catch (error) {
     const bodyFailure = limited && bodyFailureOf(limited)
     if (bodyFailure) return respondProblem(bodyFailure, createRequestId())
     const exit = await exitOf(error, version, startedAtMs, env, ctx)
     return exit ? respondExit(target, exit) : respondFailure(error, target)
   } finally {
-    leave(slot)
-    unwatch(call)
+    leave(place)
   }
 }
 

@@ -1,6 +1,5 @@
 import * as v from 'valibot'
 import { AccountGate, leave, type Refusal, ScriptGate, waitForPlace } from '../../src/core/admission.ts'
-import { LIMITS } from '../../src/core/limits.ts'
 import { RecentMap } from '../../src/core/recent-map.ts'
 import { durationSecondsBetween } from './duration.ts'
 import type { Exchange } from './exchange.ts'
@@ -60,12 +59,12 @@ class ConcurrencyPhase implements Phase {
 
   async around(exchange: Exchange, next: Next): Promise<Response> {
     const gate = this.#gateOf(exchange)
-    const slot = gate.enter(exchange.nowMs) ?? (await waitForPlace(gate, exchange.nowMs))
-    if (typeof slot === 'string') return this.#refuse(exchange, slot)
+    const place = gate.enter(exchange.nowMs) ?? (await waitForPlace(gate, exchange.nowMs))
+    if (typeof place === 'string') return this.#refuse(exchange, place)
     try {
-      return await next()
+      return await place.hold(next())
     } finally {
-      leave(slot)
+      leave(place)
     }
   }
 
@@ -80,8 +79,7 @@ class ConcurrencyPhase implements Phase {
     if (!gate) {
       const { limit, queue, queue_timeout } = this.#options
       const places = { concurrency: limit, accountConcurrency: limit, queueLength: queue }
-      const times = { queueMs: queue_timeout * 1000, windowMs: LIMITS.wallClockMs }
-      gate = new ScriptGate(new AccountGate({ ...places, ...times }))
+      gate = new ScriptGate(new AccountGate({ ...places, queueMs: queue_timeout * 1000 }))
       this.#gates.set(key, gate)
     }
     return gate

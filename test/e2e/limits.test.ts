@@ -38,6 +38,22 @@ const BURST = `export default {
   },
 }`
 
+/** Fills a function's places with requests that it gives up, and then asks it for something short. */
+const IMPATIENT = `export default {
+  async fetch(request) {
+    const { slow, short, times } = await request.json()
+    const given = await Promise.allSettled(
+      Array.from({ length: times }, () => fetch(slow, { signal: AbortSignal.timeout(200) })),
+    )
+    const response = await fetch(short)
+    return Response.json({
+      answered: given.filter(({ status }) => status === 'fulfilled').length,
+      status: response.status,
+      text: await response.text(),
+    })
+  },
+}`
+
 interface LimitsAnswer {
   readonly host: string
   readonly limits: Record<string, { readonly this_host: string | null }>
@@ -248,6 +264,16 @@ describe.each(hosts)('places and queues of `npm $kind`', platform => {
     await platform.read(script, '/0')
     const { counts } = await burst(platform, [script], times, '/1500')
     expect(counts).toEqual({ 200: times, ...(refused && { 200: times - refused, 503: refused }) })
+  })
+
+  test('places whose callers gave up are free again, though nothing has ended', async () => {
+    await platform.upload('impatient', IMPATIENT)
+    await platform.upload('left', SLOW)
+    await platform.read('left', '/0')
+    const url = `http://left.${platform.domain}`
+    const body = JSON.stringify({ slow: `${url}/20000`, short: `${url}/0`, times: LIMITS.concurrency })
+    const response = await platform.call('impatient', '/', { method: 'POST', body })
+    expect(await response.json()).toEqual({ answered: 0, status: 200, text: 'done' })
   })
 
   test("the functions of an account share its places, and another account's have their own", async () => {

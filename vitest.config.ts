@@ -8,8 +8,10 @@ const preludeText = {
     id.endsWith('.prelude.js') ? `export default ${JSON.stringify(code)}` : undefined,
 }
 
-/** What is held to a time of the clock: one after the other, with the machine to itself. */
-const TIMED = ['test/host/**/*.test.ts', 'test/bindings/cron-object.test.ts', 'test/runtime/evict.test.ts']
+/** What is held to a time of the clock, but mostly waits for it: these two at a time. */
+const WAITING = ['test/bindings/cron-object.test.ts', 'test/runtime/evict.test.ts']
+/** What is held to a time of the clock, and needs it: one after the other, with the machine to itself. */
+const TIMED = ['test/host/**/*.test.ts']
 const TIMED_E2E = ['test/e2e/crash.test.ts', 'test/e2e/processes.test.ts']
 
 // End-to-end tests run the real wrangler against running platforms: after the others, and two files at a time,
@@ -23,11 +25,22 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', ...TIMED],
+          exclude: ['test/e2e/**', ...WAITING, ...TIMED],
           testTimeout: 30_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        plugins: [preludeText],
+        test: {
+          name: 'waiting',
+          include: WAITING,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -38,7 +51,7 @@ export default defineConfig({
           testTimeout: 30_000,
           hookTimeout: 60_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -50,7 +63,9 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          // Tests that run at once do so because they wait.
+          maxConcurrency: 12,
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -58,7 +73,7 @@ export default defineConfig({
           name: 'timed-e2e',
           include: TIMED_E2E,
           maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
       {
@@ -66,7 +81,7 @@ export default defineConfig({
           name: 'hostile',
           include: ['test/e2e/hostile/*.test.ts'],
           maxWorkers: 1,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 5 },
         },
       },
     ],

@@ -3,7 +3,7 @@ import { startWorkerd, type Workerd } from '../support/workerd.ts'
 
 /** The loader's id of the function `script` of these tests. */
 export const idOf = (script: string): string =>
-  toIsolateId({ accountId: 'a'.repeat(32), script, turnMs: 50, digest: 'd1g3st.p1' })
+  toIsolateId({ accountId: 'a'.repeat(32), script, turnMs: 500, digest: 'd1g3st.p1' })
 
 /** Starts a workerd with a loader; each of its functions can do all that is in `HANGS`, and `/short`, `/pauses`, `/relay`. */
 export function startFunctions(): Promise<Workerd> {

@@ -112,12 +112,13 @@ describe('idempotency', () => {
   })
 
   it('refuses one that comes while the first is in progress: 409', async () => {
-    const { send, answerWith } = setUp()
+    const { calls, send, answerWith } = setUp()
     const { promise, resolve } = Promise.withResolvers<Response>()
     answerWith(() => promise)
     const first = send()
-    await expect.poll(async () => (await send()).status).toBe(409)
+    await expect.poll(() => calls).toHaveLength(1)
     const refused = await send()
+    expect(refused.status).toBe(409)
     expect(await codeOf(refused)).toBe('ERR_IDEMPOTENCY_IN_PROGRESS')
     expect(refused.headers.get('retry-after')).toBe('1')
     resolve(new Response('late'))

@@ -475,7 +475,7 @@ export const cases: Record<string, Case> = {
     await object.increment(5)
     return [await see(() => object.abort('a reason')), await object.increment()]
   }),
-  'abort() without a reason': on('aborted', object => object.abort()),
+  'abort() without a reason': on('aborted for no reason', object => object.abort()),
   'waitUntil()': on('wait until', async object => [
     await object.waitUntil(),
     await waitFor(

@@ -4,12 +4,17 @@ import { type Differences, same } from './difference.ts'
 /** Where ours differs from native objects: what ours does, and why. Everything else must be equal. */
 const DIFFERENCES: Differences = {
   ...same(
-    ['abort()', 'abort() without a reason'],
+    ['abort() without a reason'],
     {
       error: 'Error: Application called abort() to reset Durable Object.',
       fields: expect.objectContaining({ remote: true }),
     },
     'it comes by RPC',
+  ),
+  ...same(
+    ['abort()'],
+    [{ error: 'Error: a reason', fields: expect.objectContaining({ remote: true }) }, 1],
+    'a stub goes on after its object was reset; natively it is broken',
   ),
   ...same(
     ['blockConcurrencyWhile() that fails'],

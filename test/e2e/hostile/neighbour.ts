@@ -30,9 +30,12 @@ interface Sample {
   retried: boolean
 }
 
-/** As one service's pool of connections: kept alive, the one used last first, a new one where all are in use. */
+/**
+ * As one service's pool of connections: kept alive, the one used last first, a new one where all are in use. One is
+ * enough for the rate most of the time. Those kept may all be to the edge that hangs, and each holds one request then.
+ */
 const MAX_CONNECTIONS = 16
-const KEPT_CONNECTIONS = 6
+const KEPT_CONNECTIONS = 4
 const TICK_MS = 4
 const GIVE_UP_MS = 5000
 

@@ -27,6 +27,9 @@ const ERROR_CLASSES: ReadonlyMap<string, ErrorConstructor> = new Map(
   ]),
 )
 
+/** What a call takes as arguments on any stack. */
+const PIECE_UNITS = 8192
+
 class Decoder {
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -210,10 +213,13 @@ class Decoder {
     const length = this.varint()
     const end = this.#at + length
     if (end > this.#bytes.length) throw malformed()
+    if (tag === 'c' && length % 2 === 1) throw malformed()
+    const bytes = this.#bytes.subarray(this.#at, end)
+    this.#at = end
+    const units = tag === 'c' ? new Uint16Array(bytes.slice().buffer) : bytes
     let text = ''
-    for (; this.#at < end; this.#at += tag === 'c' ? 2 : 1) {
-      const low = this.#bytes[this.#at] ?? 0
-      text += String.fromCharCode(tag === 'c' ? low | ((this.#bytes[this.#at + 1] ?? 0) << 8) : low)
+    for (let i = 0; i < units.length; i += PIECE_UNITS) {
+      text += String.fromCharCode(...units.subarray(i, i + PIECE_UNITS))
     }
     return text
   }

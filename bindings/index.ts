@@ -17,6 +17,7 @@ import { secretText } from './secrets.ts'
 import { service } from './service/kind.ts'
 import { json, plainText } from './vars.ts'
 import { versionMetadata } from './version-metadata.ts'
+import { workflow } from './workflow/kind.ts'
 
 /** Every kind of binding that a function can have, by its `type` in Cloudflare's upload form. */
 export const KINDS = {
@@ -33,6 +34,7 @@ export const KINDS = {
   ratelimit: rateLimit,
   r2_bucket: r2,
   queue,
+  workflow,
   wasm_module: wasmModule,
   text_blob: textBlob,
   data_blob: dataBlob,
@@ -64,8 +66,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   vpc_network: 'Reach the network over HTTP with fetch(); the operator can allow private addresses.',
   vpc_service: 'Reach the service over HTTP with fetch(); the operator can allow private addresses.',
   worker_loader: 'Deploy the code as a script of its own and bind it as a service.',
-  workflow:
-    'Run the steps in a Durable Object, with its storage for their state and its alarm for the next one.',
 }
 
 /** A binding as uploaded and checked: secrets are still open, and `inherit` still to be looked up. */

@@ -18,6 +18,7 @@ import { queueCommands } from './commands/queue.ts'
 import { r2Commands } from './commands/r2.ts'
 import { scriptCommands } from './commands/script.ts'
 import { tokenCommands } from './commands/token.ts'
+import { workflowCommands } from './commands/workflow.ts'
 import { alignColumns, createOutput } from './output.ts'
 
 /** Every command, in the order of help. */
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   ...d1Commands,
   ...objectCommands,
   ...queueCommands,
+  ...workflowCommands,
   ...gatewayCommands,
   ...gatewaySecretCommands,
   explain,

@@ -35,6 +35,15 @@ export interface WorkerConfig {
   /** Where its objects are kept: the name of a disk service. */
   readonly durableObjectStorage?: { readonly localDisk: string }
   readonly globalOutbound?: string
+  /** Who runs its classes of workflows. */
+  readonly workflowsEngine?: {
+    readonly actorClass: ServiceDesignator
+    readonly workflows: readonly {
+      readonly name: string
+      readonly className: string
+      readonly bindingService: ServiceDesignator
+    }[]
+  }
 }
 
 /** A module: a file beside the configuration, or one of the binary's own. */
@@ -58,7 +67,7 @@ export type BindingConfig = { readonly name: string } & (
   | { readonly workerLoader: { readonly id: string } }
   | { readonly queue: { readonly name: string; readonly props: { readonly json: string } } }
   | { readonly kvNamespace: string | { readonly name: string; readonly props: { readonly json: string } } }
-  | { readonly durableObjectNamespace: { readonly className: string } }
+  | { readonly durableObjectNamespace: { readonly className: string; readonly serviceName?: string } }
   | { readonly analyticsEngine: string }
   | {
       readonly wrapped: {

@@ -92,6 +92,7 @@ const STATE_OBJECTS = {
   LIMITER: 'Limiter',
   RECORDS: 'Records',
   QUEUE: 'Queue',
+  WORKFLOW: 'Workflow',
   BUCKET: 'Bucket',
   ANALYTICS: 'Analytics',
 } as const

@@ -4,6 +4,7 @@ import classSource from '../bindings/durable-object/class.prelude.js'
 import { durableObject, type ExportedObjects } from '../bindings/durable-object/kind.ts'
 import { FACADES, facadesOf } from '../bindings/index.ts'
 import { HARNESS_ENTRYPOINT } from '../bindings/service/kind.ts'
+import workflowSource from '../bindings/workflow/class.prelude.js'
 import { SkerryError } from '../src/core/errors.ts'
 import type { Binding, LoadableVersion, ModuleRef, PartBinding, StoredBinding } from '../src/core/manifest.ts'
 import { resolveFlags } from './compatibility.ts'
@@ -15,6 +16,7 @@ import serviceWorkerSource from './prelude/service-worker.prelude.js'
 const harness = withoutComments(harnessSource)
 const serviceWorker = withoutComments(serviceWorkerSource)
 const objectClass = withoutComments(classSource)
+const workflowClass = withoutComments(workflowSource)
 const cachesFacade = withoutComments(cachesSource)
 
 /** What of a version makes its code; `exports` are those recorded when it was uploaded. */
@@ -45,6 +47,7 @@ export const PRELUDE_VERSION = fingerprint(
     harness,
     serviceWorker,
     objectClass,
+    workflowClass,
     cachesFacade,
     toMainModule,
     toEnvModule,
@@ -85,6 +88,7 @@ const ENV = `${PRELUDE_DIRECTORY}/env.js`
 const CACHES = 'skerry:caches'
 const OBJECTS = 'skerry:objects'
 const OBJECT_CLASS = 'durable-object-class'
+const WORKFLOW_CLASS = 'workflow-class'
 
 function assemble(
   version: Omit<CodeVersion, 'exports'>,
@@ -117,6 +121,8 @@ function assemble(
     }
     loaded[`${PRELUDE_DIRECTORY}/${OBJECT_CLASS}.js`] = { js: objectClass }
   }
+  if (main.includes(WORKFLOW_CLASS))
+    loaded[`${PRELUDE_DIRECTORY}/${WORKFLOW_CLASS}.js`] = { js: workflowClass }
   loaded[MAIN] = { js: main }
   return {
     compatibilityDate: version.compatibilityDate,
@@ -199,7 +205,7 @@ function toMainModule(version: CodeVersion, extras: Extras): string {
   }
   // Without a default export workerd sends the request on, to the network, as if no Worker were there.
   if (!names.includes('default')) lines.push('export default {}')
-  lines.push(...toObjectClasses(version, extras))
+  lines.push(...toObjectClasses(version, extras), ...toWorkflowClasses(version))
   // An explicit export wins over a user's of the same name.
   lines.push(`export const ${HARNESS_ENTRYPOINT} = createHarness(user)`)
   return `${lines.join('\n')}\n`
@@ -220,6 +226,19 @@ function toObjectClasses({ exports, bindings = [] }: CodeVersion, { objects }: E
     ...classes.flatMap(({ name }, i) => [
       `const class${i} = wrapObject(user[${JSON.stringify(name)}])`,
       `export { class${i} as ${JSON.stringify(name)} }`,
+    ]),
+  ]
+}
+
+/** Classes of workflows as they run. */
+function toWorkflowClasses({ exports }: CodeVersion): string[] {
+  const classes = exports.filter(({ name, kind }) => name !== 'default' && kind === 'workflow')
+  if (classes.length === 0) return []
+  return [
+    `import { wrapWorkflow } from './${WORKFLOW_CLASS}.js'`,
+    ...classes.flatMap(({ name }, i) => [
+      `const workflow${i} = wrapWorkflow(user[${JSON.stringify(name)}])`,
+      `export { workflow${i} as ${JSON.stringify(name)} }`,
     ]),
   ]
 }

@@ -1,14 +1,24 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { hasObjects } from '../bindings/durable-object/call.ts'
 import { bindEnv } from '../bindings/index.ts'
+import { dispose } from '../bindings/workflow/value.ts'
 import { forgetCached } from '../routes/policies/cache/memory.ts'
 import { callScheduled } from '../runtime/harness.ts'
 import { loadWorker, readAhead, readModules } from '../runtime/loader.ts'
 import { type ProbeResult, probeProgram } from '../runtime/probe.ts'
 import { runBatch } from '../runtime/queue-batch.ts'
+import { runWorkflow } from '../runtime/workflow-run.ts'
 import { toSkerryError } from './core/errors.ts'
 import type { ExplainRequest, Explanation } from './core/explain.ts'
-import type { BatchResult, InvocationTarget, Invoker, ScheduledEvent } from './core/invoker.ts'
+import type {
+  BatchResult,
+  InvocationTarget,
+  Invoker,
+  RunLink,
+  RunOutcome,
+  RunRequest,
+  ScheduledEvent,
+} from './core/invoker.ts'
 import { PROBE_PREFIX, toIsolateId } from './core/isolate-id.ts'
 import { LIMITS } from './core/limits.ts'
 import type { Binding, Program } from './core/manifest.ts'
@@ -16,12 +26,14 @@ import type { EventResult } from './core/outcome.ts'
 import type { QueueBatch } from './core/queue.ts'
 import { resourceKey } from './core/resources.ts'
 import type { AccountChanges } from './core/routing.ts'
+import { unitHash } from './core/unit-hash.ts'
 import { applyChanges, prepareTable, table } from './edge-table.ts'
 import type { EdgeEnv } from './env.ts'
 import { explainRequest } from './explain.ts'
 import { leaveOldCode } from './object-code.ts'
 import { type RouteMetrics, readRouteMetrics } from './observe/route-metrics.ts'
 import { skipIfQuarantined } from './quarantine.ts'
+import { stateRole } from './roles.ts'
 import { pickByShare } from './split.ts'
 
 /** What the state role asks of an edge: to follow changes, and to run users' code on its behalf. */
@@ -132,6 +144,36 @@ export class Edge extends WorkerEntrypoint<EdgeEnv> implements Invoker {
       if (toSkerryError(error)) throw error
       return { ...NOT_CALLED, skipped: false, outcome: 'exception', error: String(error) }
     }
+  }
+
+  /** Does the run of a workflow that the body names, for as long as the request lasts. */
+  override async fetch(request: Request): Promise<Response> {
+    const { accountId, script, object, token, ...run } = (await request.json()) as RunRequest
+    const state = stateRole(this.env, this.ctx.exports)
+    const link = (await state.attachRun(accountId, object, token)) as unknown as RunLink
+    try {
+      const outcome = await this.#runWorkflow({ accountId, script }, run, link)
+      await link.finish(outcome)
+      if ('output' in outcome) dispose(outcome.output)
+    } finally {
+      dispose(link)
+    }
+    return new Response()
+  }
+
+  async #runWorkflow(
+    { accountId, script }: InvocationTarget,
+    { className, instanceId }: Pick<RunRequest, 'className' | 'instanceId'>,
+    link: RunLink,
+  ): Promise<RunOutcome> {
+    await prepareTable(this.env, this.ctx)
+    const target = table.script(accountId, script)
+    // The same one each time: a gradual deployment must not swing an instance back and forth.
+    const version = target && pickByShare(target.entry.versions, unitHash(instanceId))
+    if (!target || !version) return { outcome: 'skipped', error: `The Worker "${script}" is not deployed.` }
+    const skipped = skipIfQuarantined(target, Date.now())
+    if (skipped) return { outcome: 'skipped', error: skipped.error ?? '' }
+    return runWorkflow(loadWorker(target, version, Date.now(), this.env, this.ctx), className, link)
   }
 }
 

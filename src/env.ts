@@ -5,6 +5,7 @@ import type { ObjectIndex } from '../bindings/durable-object/index-object.ts'
 import type { UserObject } from '../bindings/durable-object/object.ts'
 import type { Queue } from '../bindings/queue/object.ts'
 import type { Bucket } from '../bindings/r2/object.ts'
+import type { Workflow } from '../bindings/workflow/object.ts'
 import type { Edge } from './edge.ts'
 import type { Objects } from './objects.ts'
 import type { TailHub } from './observe/tail-hub.ts'
@@ -85,6 +86,8 @@ export interface StateEnv extends CommonEnv {
   readonly RECORDS: DurableObjectNamespace<Records>
   /** One `Queue` a queue, named `<account>/<its object id>`: settings, consumers and messages. */
   readonly QUEUE: DurableObjectNamespace<Queue>
+  /** One `Workflow` a workflow, named `<account>/<its object id>`: its instances, and the steps they have taken. */
+  readonly WORKFLOW: DurableObjectNamespace<Workflow>
   /** One `Bucket` an R2 bucket, named `<account>/<its object id>`: which objects it has, and the blobs that hold them. */
   readonly BUCKET: DurableObjectNamespace<Bucket>
   /** One `Analytics` an account, by its id: the data points that functions wrote last. */
@@ -136,6 +139,7 @@ declare global {
         | 'Records'
         | 'TailHub'
         | 'UserObject'
+        | 'Workflow'
     }
   }
 }

@@ -3,7 +3,9 @@ import type { DataPoint } from '../bindings/analytics/point.ts'
 import type { NewMessage } from '../bindings/queue/producer.ts'
 import { queueObject } from '../bindings/queue/stub.ts'
 import { type BucketCall, callBucket } from '../bindings/r2/bucket-stub.ts'
+import { callWorkflow, type WorkflowCall, workflowObject } from '../bindings/workflow/stub.ts'
 import { handleControl } from './control.ts'
+import type { RunLink } from './core/invoker.ts'
 import type { LoadableVersion } from './core/manifest.ts'
 import type { PermitGrant, PermitRequest, QuotaRequest, QuotaState } from './core/permits.ts'
 import type { QueueMetrics } from './core/queue.ts'
@@ -134,6 +136,16 @@ export class State extends WorkerEntrypoint<StateEnv> {
   /** A call of an R2 bucket's object: what edges ask of it, see bindings/r2/bucket-stub.ts. */
   callBucket(accountId: string, bucketId: string, call: BucketCall): Promise<unknown> {
     return callBucket(this.env, accountId, bucketId, call)
+  }
+
+  /** A call of a workflow's object that a function made: see bindings/workflow/stub.ts. */
+  callWorkflow(accountId: string, object: string, call: WorkflowCall): Promise<unknown> {
+    return callWorkflow(this.env, accountId, object, call)
+  }
+
+  /** What ties a run that an edge was asked for to its instance. */
+  async attachRun(accountId: string, object: string, token: string): Promise<RunLink> {
+    return workflowObject(this.env, accountId, object).attach(token) as unknown as RunLink
   }
 
   /** Has every edge of this machine forget what it stored under keys; one that can't be reached is given up on soon. */

@@ -1,7 +1,8 @@
+import { HEARTBEAT_MS } from '../alarm.ts'
 import type { QueueConfig } from './config.ts'
 import { QUEUE_LIMITS } from './limits.ts'
 import type { ArrivingMessage, LeasedMessage, Messages } from './messages.ts'
-import { HEARTBEAT_MS, holdMs } from './plan.ts'
+import { holdMs } from './plan.ts'
 import { rows } from './schema.ts'
 import type { ConsumerSettings } from './settings.ts'
 

@@ -5,13 +5,12 @@ import type { BatchResult } from '../../src/core/invoker.ts'
 import { CONTENT_TYPES, type QueueMetrics } from '../../src/core/queue.ts'
 import type { StateEnv } from '../../src/env.ts'
 import { migrate } from '../../src/registry/schema.ts'
-import { Alarm } from '../alarm.ts'
+import { Alarm, HEARTBEAT_MS } from '../alarm.ts'
 import { QueueConfig } from './config.ts'
 import { Delivery, type DeliveryFailure } from './delivery.ts'
 import { type Letter, Letters } from './letters.ts'
 import { QUEUE_LIMITS } from './limits.ts'
 import { type LeasedMessage, Messages } from './messages.ts'
-import { HEARTBEAT_MS } from './plan.ts'
 import type { NewMessage } from './producer.ts'
 import { type Acknowledged, Pull, type Pulled, type PullRetry } from './pull.ts'
 import { type PeekedMessage, toPeeked } from './pulled.ts'
@@ -46,8 +45,6 @@ export class Queue extends DurableObject<StateEnv> {
   readonly #delivery: Delivery
   readonly #pull: Pull
   readonly #alarm: Alarm
-  /** When the alarm rings, if it does. */
-  #wakeAt: number | undefined
 
   constructor(ctx: DurableObjectState, env: StateEnv) {
     super(ctx, env)
@@ -195,19 +192,11 @@ export class Queue extends DurableObject<StateEnv> {
     migrate(this.ctx.storage, QUEUE_MIGRATIONS)
     this.#config.markDeleted()
     this.#messages.measure()
-    this.#wakeAt = undefined
+    this.#alarm.clear()
   }
 
-  /** Never waits for a batch: while an alarm handler is busy no other alarm rings. */
   override alarm(): void {
-    this.#wakeAt = undefined
-    try {
-      this.#pump()
-    } catch (error) {
-      // workerd gives an alarm that throws up after six tries.
-      console.error('queue: the alarm failed and will be tried again:', error)
-      this.#wakeBy(Date.now() + HEARTBEAT_MS)
-    }
+    this.#alarm.ring('queue', () => this.#pump())
   }
 
   /** Starts what is to start, and sets the alarm for what is next. */
@@ -241,7 +230,7 @@ export class Queue extends DurableObject<StateEnv> {
 
   #arm(now: number): void {
     const wake = this.#nextWake(now)
-    if (wake !== undefined) this.#wakeBy(Math.max(wake, now))
+    if (wake !== undefined) this.#alarm.by(Math.max(wake, now))
   }
 
   #nextWake(now: number): number | undefined {
@@ -252,13 +241,6 @@ export class Queue extends DurableObject<StateEnv> {
       this.#messages.nextExpiry(this.#config.settings.message_retention_period),
     ].filter(time => time !== undefined)
     return times.length > 0 ? Math.min(...times) : undefined
-  }
-
-  /** Sets the alarm to `at`, unless it rings earlier anyway. */
-  #wakeBy(at: number): void {
-    if (this.#wakeAt !== undefined && this.#wakeAt <= at) return
-    this.#wakeAt = at
-    this.#alarm.set(at)
   }
 
   #ownName(): string {

@@ -86,6 +86,3 @@ export function nextConcurrency(
 export function holdMs(failures: number): number {
   return Math.min(250 * 2 ** failures, 60_000)
 }
-
-/** While something is under way a queue looks after it this often: after a crash, it starts again that soon. */
-export const HEARTBEAT_MS = 5000

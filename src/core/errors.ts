@@ -380,6 +380,38 @@ export const ERRORS = {
   ERR_QUEUE_NO_PULL: entry(400, 'caller', 'Enable it: `wrangler queues consumer http add`.', {
     cloudflareCode: 10405,
   }),
+  ERR_WORKFLOW_NOT_FOUND: entry(404, 'caller', 'List the workflows: `wrangler workflows list`.', {
+    cloudflareCode: 10200,
+  }),
+  ERR_WORKFLOW_INVALID: entry(400, 'caller', 'Correct what the message names.', { cloudflareCode: 10001 }),
+  ERR_WORKFLOW_CLASS_MISSING: entry(
+    400,
+    'caller',
+    'Export the class from the main module: `export class … extends WorkflowEntrypoint`.',
+    { cloudflareCode: 10021 },
+  ),
+  ERR_WORKFLOW_INSTANCE_NOT_FOUND: entry(
+    404,
+    'caller',
+    'List the instances: `wrangler workflows instances list`; those that ended are kept for a time only.',
+    { cloudflareCode: 10400 },
+  ),
+  // Clients of Cloudflare's own take 409 for a reason to try again.
+  ERR_WORKFLOW_INSTANCE_EXISTS: entry(400, 'caller', 'Choose another id, or delete the instance first.', {
+    cloudflareCode: 10405,
+  }),
+  ERR_WORKFLOW_INSTANCE_STATE: entry(
+    400,
+    'caller',
+    'See what the instance does: `wrangler workflows instances describe`.',
+    { cloudflareCode: 10401 },
+  ),
+  ERR_WORKFLOW_FULL: entry(
+    429,
+    'caller',
+    'Delete instances: `wrangler workflows instances delete`; keep those that ended for less long.',
+    { retryable: true },
+  ),
   ERR_OBJECT_CLASS_NOT_FOUND: entry(
     400,
     'caller',

@@ -26,6 +26,7 @@ export const LIMIT_GROUPS = {
   cache: "Functions' caches",
   d1: 'D1',
   queues: 'Queues',
+  workflows: 'Workflows',
   gateway: 'The gateway',
   logs: 'Logs',
 } as const

@@ -522,6 +522,63 @@ export const LIMIT_TABLE = {
     enforcedBy: everywhere('binding'),
   },
 
+  workflowSteps: {
+    group: 'workflows',
+    value: 10_000,
+    unit: 'count',
+    what: "Steps that an instance may take, unless its project's `limits.steps` says otherwise.",
+    enforcedBy: everywhere('binding'),
+  },
+  workflowMaxSteps: {
+    group: 'workflows',
+    value: 25_000,
+    unit: 'count',
+    what: 'The most that `limits.steps` may say.',
+    enforcedBy: everywhere('control plane'),
+  },
+  workflowValueBytes: {
+    group: 'workflows',
+    value: 1024 * 1024,
+    unit: 'bytes',
+    what: "A payload, an event's payload, or what a step or `run()` gives, as it is stored.",
+    enforcedBy: everywhere('binding'),
+  },
+  workflowBatch: {
+    group: 'workflows',
+    value: 100,
+    unit: 'count',
+    what: 'Instances that are made, or deleted, at once.',
+    enforcedBy: everywhere('binding'),
+  },
+  workflowRetentionMs: {
+    group: 'workflows',
+    value: 30 * 86_400_000,
+    unit: 'ms',
+    what: 'How long an instance is kept after its end, unless it or its workflow says otherwise; and at most.',
+    enforcedBy: everywhere('binding'),
+  },
+  workflowRuns: {
+    group: 'workflows',
+    value: 100,
+    unit: 'count',
+    what: 'Instances of one workflow that run, or wait for less than ten seconds, at once. Others are queued.',
+    enforcedBy: everywhere('binding'),
+  },
+  workflowStepsPerSecond: {
+    group: 'workflows',
+    value: 250,
+    unit: 'per second',
+    what: "Steps of all of an account's instances that begin in a second, those of a `run()` that runs again included; a `run()` that begins counts for three. More wait.",
+    enforcedBy: everywhere('binding'),
+  },
+  workflowStorageBytes: {
+    group: 'workflows',
+    value: 5_000_000_000,
+    unit: 'bytes',
+    what: 'All that the instances of one workflow hold; then no more are made, and no events are taken.',
+    enforcedBy: everywhere('binding'),
+  },
+
   apiKeys: {
     group: 'gateway',
     value: 20_000,

@@ -87,6 +87,14 @@ export interface DurableObjectBinding {
   /** The script that exports the class; absent = this one. */
   readonly script_name?: string
 }
+export interface WorkflowBinding {
+  readonly type: 'workflow'
+  readonly name: string
+  readonly workflow_name: string
+  readonly class_name: string
+  /** The script that exports the class; absent = this one. */
+  readonly script_name?: string
+}
 export interface AnalyticsBinding {
   readonly type: 'analytics_engine'
   readonly name: string
@@ -116,6 +124,7 @@ type CommonBinding =
   | R2Binding
   | QueueBinding
   | DurableObjectBinding
+  | WorkflowBinding
   | AnalyticsBinding
   | AssetsBinding
   | PartBinding

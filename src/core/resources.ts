@@ -1,7 +1,7 @@
 import type { Binding, StoredBinding } from './manifest.ts'
 
 /** What an account has by id or name beside its scripts and KV namespaces; spelt as the bindings' types. */
-export type ResourceKind = 'd1' | 'r2_bucket' | 'queue'
+export type ResourceKind = 'd1' | 'r2_bucket' | 'queue' | 'workflow'
 
 /**
  * What a binding names, as a version's `resources` has it: `<type>/<name>`; `undefined` for bindings that name
@@ -17,6 +17,8 @@ export function resourceKey(binding: Binding | StoredBinding, script: string): s
       return `r2_bucket/${binding.bucket_name}`
     case 'queue':
       return `queue/${binding.queue_name}`
+    case 'workflow':
+      return `workflow/${binding.workflow_name}`
     case 'durable_object_namespace':
       return `durable_object_namespace/${binding.script_name ?? script}/${binding.class_name}`
     default:
@@ -51,6 +53,8 @@ export function resourceOf(binding: Binding | StoredBinding): ResourceRef | unde
       return { kind: 'r2_bucket', ref: binding.bucket_name }
     case 'queue':
       return { kind: 'queue', ref: binding.queue_name }
+    case 'workflow':
+      return { kind: 'workflow', ref: binding.workflow_name }
     default:
       return undefined
   }

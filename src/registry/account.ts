@@ -306,7 +306,7 @@ export class Account extends DurableObject<StateEnv> {
     return assets.missingAssets(this.#sql, hashes)
   }
 
-  // Databases, buckets and queues: names only. What they hold is with the objects of their `object` ids.
+  // Databases, buckets, queues and workflows: names only. What they hold is with the objects of their `object` ids.
 
   /** @throws ERR_RESOURCE_TAKEN */
   createResource(resource: resources.ResourceRecord): resources.ResourceRecord {
@@ -330,7 +330,8 @@ export class Account extends DurableObject<StateEnv> {
   /**
    * Refuses bindings that name what the account doesn't have.
    *
-   * @throws ERR_KV_NAMESPACE_MISSING, ERR_D1_MISSING, ERR_R2_BUCKET_MISSING, ERR_QUEUE_NOT_FOUND
+   * @throws ERR_KV_NAMESPACE_MISSING, ERR_D1_MISSING, ERR_R2_BUCKET_MISSING, ERR_QUEUE_NOT_FOUND,
+   * ERR_WORKFLOW_NOT_FOUND
    */
   requireResources(script: string, bindings: readonly StoredBinding[]): void {
     kv.resolveKvPrefixes(this.#sql, bindings)

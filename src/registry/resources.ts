@@ -2,10 +2,10 @@ import { type ErrorCode, SkerryError } from '../core/errors.ts'
 import type { StoredBinding } from '../core/manifest.ts'
 import { type ResourceKind, resourceKey, resourceOf } from '../core/resources.ts'
 
-/** A database, bucket or queue of the account. */
+/** A database, bucket, queue or workflow of the account. */
 export interface ResourceRecord {
   readonly kind: ResourceKind
-  /** As Cloudflare's API names it: a database's UUID, a bucket's name, 32 hex digits for a queue. */
+  /** As Cloudflare's API names it: a UUID for a database or workflow, a bucket's name, 32 hex digits for a queue. */
   readonly id: string
   /** As people name it; unique among the kind. A bucket's is its id. */
   readonly name: string
@@ -75,9 +75,9 @@ export function deleteResource(sql: SqlStorage, kind: ResourceKind, idOrName: st
 }
 
 /**
- * The object behind each database, bucket and queue that bindings name, by `resourceKey`.
+ * The object behind each database, bucket, queue and workflow that bindings name, by `resourceKey`.
  *
- * @throws ERR_D1_MISSING, ERR_R2_BUCKET_MISSING, ERR_QUEUE_NOT_FOUND
+ * @throws ERR_D1_MISSING, ERR_R2_BUCKET_MISSING, ERR_QUEUE_NOT_FOUND, ERR_WORKFLOW_NOT_FOUND
  */
 export function resolveResources(
   sql: SqlStorage,
@@ -123,6 +123,7 @@ const WORDS: Readonly<Record<ResourceKind, { word: string; code: ErrorCode }>> =
   d1: { word: 'D1 database', code: 'ERR_D1_NOT_FOUND' },
   r2_bucket: { word: 'R2 bucket', code: 'ERR_R2_BUCKET_NOT_FOUND' },
   queue: { word: 'Queue', code: 'ERR_QUEUE_NOT_FOUND' },
+  workflow: { word: 'Workflow', code: 'ERR_WORKFLOW_NOT_FOUND' },
 }
 
 /** In Cloudflare's words, as wrangler prints them. */
@@ -143,10 +144,15 @@ function missing(kind: ResourceKind, ref: string, binding: string): SkerryError 
         'ERR_QUEUE_NOT_FOUND',
         `Queue '${ref}' of the binding '${binding}' was not found in this account.`,
       )
+    case 'workflow':
+      return new SkerryError(
+        'ERR_WORKFLOW_NOT_FOUND',
+        `Workflow '${ref}' of the binding '${binding}' was not found in this account. Deploy the Worker that exports its class first.`,
+      )
   }
 }
 
-/** A resource by its id or name. @throws ERR_D1_NOT_FOUND, ERR_R2_BUCKET_NOT_FOUND, ERR_QUEUE_NOT_FOUND */
+/** A resource by its id or name. @throws ERR_D1_NOT_FOUND, ERR_R2_BUCKET_NOT_FOUND, ERR_QUEUE_NOT_FOUND, ERR_WORKFLOW_NOT_FOUND */
 export function requireResource(sql: SqlStorage, kind: ResourceKind, idOrName: string): ResourceRecord {
   const found = findResource(sql, kind, idOrName)
   if (found) return found

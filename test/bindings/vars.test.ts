@@ -89,7 +89,6 @@ describe('parseBindings() refuses', () => {
     'vectorize',
     'vpc_network',
     'worker_loader',
-    'workflow',
   ])('%s by its name, with a way out', type => {
     expect(() => parseBindings([{ type, name: 'A' }])).toThrow(
       expect.objectContaining({

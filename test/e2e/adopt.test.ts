@@ -42,10 +42,24 @@ describe('with SKERRY_ADOPT=0, as on Cloudflare', () => {
     ['database', { type: 'd1', id: 'absent' }, /"code":10181.*'IT' references database 'absent'/],
     ['bucket', { type: 'r2_bucket', bucket_name: 'absent' }, /"code":10085.*'absent' not found/],
     ['queue', { type: 'queue', queue_name: 'absent' }, /"code":11000.*'absent'/],
+    [
+      "script's workflow",
+      { type: 'workflow', workflow_name: 'absent', class_name: 'Flow', script_name: 'other' },
+      /"code":10200.*'absent'/,
+    ],
   ])('an upload that binds a missing %s is refused, and makes nothing', async (_, binding, error) => {
     const upload = platform.upload('binds', CODE, { bindings: [{ name: 'IT', ...binding }] })
     await expect(upload).rejects.toThrow(error)
     await expectNothing('binds')
+  })
+
+  test('a workflow comes with the script that exports its class', async () => {
+    const code = `import { WorkflowEntrypoint } from 'cloudflare:workers'
+      export class Flow extends WorkflowEntrypoint { async run() { return 1 } }
+      export default { fetch() {} }`
+    const workflow = { workflow_name: 'own', class_name: 'Flow' }
+    await platform.upload('flows', code, { bindings: [{ type: 'workflow', name: 'FLOW', ...workflow }] })
+    expect((await platform.api('GET', '$A/workflows/own')).result).toMatchObject({ script_name: 'flows' })
   })
 
   test('a missing dead letter queue is refused: it is not made, and there is no consumer', async () => {

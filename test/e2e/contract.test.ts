@@ -1,24 +1,25 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, inject, test } from 'vitest'
 import type { Result } from '../contract/differences/difference.ts'
 import { testCases } from '../support/contract-cases.ts'
 import { bundleModule } from '../support/workerd.ts'
 import { deployDriver } from './support/contract-host.ts'
 import { type Column, type ContractKind, KINDS, type Native } from './support/contract-kinds.ts'
 import { startNative } from './support/contract-native.ts'
-import { openHosts } from './support/hosts.ts'
+import { startPlatform } from './support/platform.ts'
 
 // The cases of test/contract on whole platforms: one function, bound to everything, is deployed to each.
 
 /** What came of all cases of each kind; a kind that could not run at all has only its failure. */
 type Outcomes = ReadonlyMap<ContractKind, { readonly results: readonly Result[]; readonly failure?: unknown }>
 
-const hosts = await openHosts('contract')
+// Platforms of its own: a kind's cases are one answer, and other tests cost the edge that gives it.
+const platforms = await Promise.all(inject('connections').map(({ kind }) => startPlatform(kind)))
 const driver = await bundleModule('test/worker/contract-driver.ts')
 const natives = await Promise.all([runNatively('Miniflare'), runNatively('workerd')])
 const native: Outcomes = new Map(natives.flatMap(outcomes => [...outcomes]))
 
-describe.each(hosts)('bindings on `npm $kind`', async platform => {
-  const ours = await runAll(KINDS, await deployDriver(platform, driver))
+describe.each(platforms)('bindings on `npm $kind`', async platform => {
+  const ours = await runAll(KINDS, await deployDriver(platform, driver)).finally(platform.stop)
 
   describe.each(KINDS)('$name', kind => {
     const [expected, results] = [native.get(kind), ours.get(kind)]

@@ -1,6 +1,7 @@
 // Not part of the tests: `node test/e2e/object-stress.ts [objects] [kills]`, about a minute and a half.
 import { setTimeout as delay } from 'node:timers/promises'
 import { until } from './support/edges.ts'
+import { killInTurn } from './support/kills.ts'
 import { startPlatform } from './support/platform.ts'
 
 /**
@@ -66,25 +67,10 @@ try {
     async () => tallies.every(({ acknowledged }) => acknowledged > 0),
     300_000,
   )
-  for (let kill = 0; kill < KILLS; kill++) {
-    await delay(500)
-    if (kill === Math.floor(KILLS / 2)) {
-      await until('the script is deployed again', () =>
-        platform.upload('counters', source(2), { bindings }).then(
-          () => true,
-          () => false,
-        ),
-      )
-    }
-    const wanted = VICTIMS[kill % VICTIMS.length] ?? ''
-    const [name, pid] = Object.entries(platform.processes()).find(([name]) => name.startsWith(wanted)) ?? []
-    if (!pid) continue
-    process.kill(pid, 'SIGKILL')
-    await until(
-      `${name} is back`,
-      async () => (platform.processes()[name ?? ''] ?? pid) !== pid || wanted === 'edge',
-    )
-  }
+  await killInTurn(platform, {
+    ...{ count: KILLS, victims: VICTIMS, pauseMs: 500 },
+    deploy: () => platform.upload('counters', source(2), { bindings }),
+  })
   await delay(1000)
   isOver = true
   await Promise.all(callers)

@@ -15,6 +15,7 @@ export class TailHub extends DurableObject {}
 export class Limiter extends DurableObject {}
 export class Records extends DurableObject {}
 export class Queue extends DurableObject {}
+export class Workflow extends DurableObject {}
 export class Bucket extends DurableObject {}
 export class Analytics extends DurableObject {}
 export class UserObject extends DurableObject {}

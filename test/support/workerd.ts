@@ -11,6 +11,7 @@ import {
   Embedded,
   type ServiceConfig,
   toCapnpText,
+  type WorkerConfig,
   type WorkerdConfig,
 } from '../../host/config.ts'
 
@@ -27,6 +28,7 @@ export interface TestWorker {
   readonly durableObjects?: readonly string[]
   /** The service its fetch() reaches; default: none that exists. */
   readonly globalOutbound?: string
+  readonly workflowsEngine?: WorkerConfig['workflowsEngine']
 }
 
 /** A workerd process: the Worker that gets the requests, and what else runs beside it. */
@@ -173,6 +175,7 @@ function describeWorker(name: string, worker: TestWorker, runDir: string, dataDi
           durableObjectStorage: { localDisk: disk },
         }),
         ...(worker.globalOutbound && { globalOutbound: worker.globalOutbound }),
+        ...(worker.workflowsEngine && { workflowsEngine: worker.workflowsEngine }),
       },
     },
     ...(classes.length > 0 ? [{ name: disk, disk: { path: join(dataDir, name), writable: true } }] : []),

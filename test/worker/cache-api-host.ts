@@ -1,5 +1,5 @@
 import { cacheProps } from '../../bindings/cache/props.ts'
-import { toWorkerCode } from '../../runtime/worker-code.ts'
+import { toDriverCode } from './driver-code.ts'
 import type { HostEnv } from './host-env.ts'
 
 export { CacheEntrypoint } from '../../bindings/cache/entrypoint.ts'
@@ -12,16 +12,9 @@ export default {
     const accountId = searchParams.get('account') ?? '0'.repeat(32)
     const script = searchParams.get('script') ?? 'driver'
     const worker = env.LOADER.get(`${date}/${accountId}/${script}`, () =>
-      toWorkerCode(
-        {
-          format: 'modules',
-          mainModule: 'driver.js',
-          modules: [{ name: 'driver.js', type: 'esm', digest: '', sizeBytes: 0 }],
-          compatibilityDate: date,
-          compatibilityFlags: [],
-          exports: [{ name: 'default', kind: 'handlers', handlers: ['fetch'] }],
-        },
-        new Map([['driver.js', new TextEncoder().encode(env.DRIVER)]]),
+      toDriverCode(
+        env.DRIVER,
+        { compatibilityDate: date, exports: [{ name: 'default', kind: 'handlers', handlers: ['fetch'] }] },
         {
           env: { SAID: 'text' },
           globalOutbound: null,

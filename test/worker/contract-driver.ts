@@ -6,8 +6,10 @@ import kv from './kv-driver.ts'
 import objects from './object-driver.ts'
 import queue from './queue-driver.ts'
 import r2 from './r2-driver.ts'
+import workflow from './workflow-driver.ts'
 
 export { Plain, Quiet, Tried } from './object-driver.ts'
+export { Flow } from './workflow-driver.ts'
 
 /** Keeps what the consumer of queues got, wherever it ran. */
 export class Ledger extends DurableObject {
@@ -35,7 +37,7 @@ const analytics = {
   },
 }
 
-const drivers = { analytics, caches, d1, kv, objects, queue, r2 } as unknown as Readonly<
+const drivers = { analytics, caches, d1, kv, objects, queue, r2, workflow } as unknown as Readonly<
   Record<string, { fetch: (request: Request, env: unknown, ctx: ExecutionContext) => Promise<Response> }>
 >
 

@@ -8,9 +8,9 @@ import {
   SENT_HEADER,
 } from '../../bindings/durable-object/target.ts'
 import { bindEnv } from '../../bindings/index.ts'
-import { toWorkerCode } from '../../runtime/worker-code.ts'
 import type { DurableObjectBinding, ExportRef } from '../../src/core/manifest.ts'
 import { exportKey } from '../../src/core/resources.ts'
+import { toDriverCode } from './driver-code.ts'
 import type { HostEnv } from './host-env.ts'
 
 export { ObjectAlarms } from '../../bindings/durable-object/alarm-entrypoint.ts'
@@ -50,17 +50,9 @@ function load(env: HostEnv, exports: Cloudflare.Exports): WorkerStub {
       ),
     } as unknown as BindScope
     const objects = exportedObjects(EXPORTS, scope)
-    return toWorkerCode(
-      {
-        format: 'modules',
-        mainModule: 'driver.js',
-        modules: [{ name: 'driver.js', type: 'esm', digest: '', sizeBytes: 0 }],
-        compatibilityDate: date,
-        compatibilityFlags: [],
-        exports: EXPORTS,
-        bindings: BINDINGS,
-      },
-      new Map([['driver.js', new TextEncoder().encode(env.DRIVER)]]),
+    return toDriverCode(
+      env.DRIVER,
+      { compatibilityDate: date, exports: EXPORTS, bindings: BINDINGS },
       { env: bindEnv(BINDINGS, scope), globalOutbound: null, ...(objects && { objects }) },
     )
   })

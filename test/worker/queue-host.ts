@@ -4,11 +4,11 @@ import { bindEnv } from '../../bindings/index.ts'
 import type { NewMessage } from '../../bindings/queue/producer.ts'
 import { queueObject } from '../../bindings/queue/stub.ts'
 import { runBatch } from '../../runtime/queue-batch.ts'
-import { toWorkerCode } from '../../runtime/worker-code.ts'
 import type { BatchResult, InvocationTarget } from '../../src/core/invoker.ts'
 import type { Binding } from '../../src/core/manifest.ts'
 import type { QueueBatch, QueueMetrics } from '../../src/core/queue.ts'
 import type { StateEnv } from '../../src/env.ts'
+import { toDriverCode } from './driver-code.ts'
 import type { HostEnv } from './host-env.ts'
 
 export { QueueEntrypoint } from '../../bindings/queue/entrypoint.ts'
@@ -126,17 +126,13 @@ function load(env: QueueHostEnv, exports: Cloudflare.Exports): WorkerStub {
     resources: { 'queue/events': 'events', 'queue/pairs': 'pairs', 'queue/refused': 'refused' },
   } as unknown as BindScope
   return env.LOADER.get('driver', () =>
-    toWorkerCode(
+    toDriverCode(
+      env.DRIVER,
       {
-        format: 'modules',
-        mainModule: 'driver.js',
-        modules: [{ name: 'driver.js', type: 'esm', digest: '', sizeBytes: 0 }],
         compatibilityDate: env.DATE,
-        compatibilityFlags: [],
         exports: [{ name: 'default', kind: 'handlers', handlers: ['fetch', 'queue'] }],
         bindings,
       },
-      new Map([['driver.js', new TextEncoder().encode(env.DRIVER)]]),
       { env: bindEnv(bindings, scope), globalOutbound: null },
     ),
   )

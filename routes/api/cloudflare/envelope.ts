@@ -6,16 +6,27 @@ import type { Api } from '../context.ts'
 
 /** Paging of a list, in the form its callers expect. */
 export type ResultInfo =
-  | { page: number; per_page: number; count: number; total_count: number }
+  | { page: number; per_page: number; count: number; total_count: number; cursor?: string }
   | { cursor: string; count: number }
+
+/** What an answer says beside its result. */
+export interface EnvelopeMessage {
+  readonly code: number
+  readonly message: string
+}
 
 /**
  * A successful answer in Cloudflare's envelope.
  *
  * @see https://developers.cloudflare.com/fundamentals/api/how-to/make-api-calls/
  */
-export function respondResult(c: Context<Api>, result: unknown, info?: ResultInfo): Response {
-  return c.json({ success: true, errors: [], messages: [], result, ...(info && { result_info: info }) })
+export function respondResult(
+  c: Context<Api>,
+  result: unknown,
+  info?: ResultInfo,
+  messages: readonly EnvelopeMessage[] = [],
+): Response {
+  return c.json({ success: true, errors: [], messages, result, ...(info && { result_info: info }) })
 }
 
 /** A failure in Cloudflare's envelope: its numeric code, our stable one beside it. */

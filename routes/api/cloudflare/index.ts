@@ -21,6 +21,7 @@ import { settings } from './settings.ts'
 import { subdomain, workers } from './subdomain.ts'
 import { tails } from './tails.ts'
 import { versions } from './versions.ts'
+import { workflows } from './workflows.ts'
 import { scriptRoutes, zones } from './zones.ts'
 
 /** The part of Cloudflare's API v4 that `wrangler` and the `cloudflare` SDK use, by noun. */
@@ -41,6 +42,7 @@ account.route('/:account/r2/buckets', r2)
 account.route('/:account/event_notifications/r2/:bucket/configuration', r2Notifications)
 account.route('/:account', r2Elsewhere)
 account.route('/:account/queues', queues)
+account.route('/:account/workflows', workflows)
 account.route('/:account/workers/scripts/:name/versions', versions)
 account.route('/:account/workers/scripts/:name/deployments', deployments)
 account.route('/:account/workers/scripts/:name', assetsSession)

@@ -74,7 +74,10 @@ function toStep(step: v.InferOutput<typeof Step>): MigrationStep {
   }
 }
 
-/** Those of Durable Objects; entries of other kinds say nothing that has a meaning here, or are refused. */
+/**
+ * Those of Durable Objects. Workflows are set up by requests of their own; other entries mean nothing, or
+ * are refused.
+ */
 function parseExports(raw: unknown): ObjectExports | undefined {
   const entries = Object.entries(
     parse(v.record(v.string(), v.looseObject({ type: v.string() })), raw, 'exports'),
@@ -82,18 +85,19 @@ function parseExports(raw: unknown): ObjectExports | undefined {
   const objects: [string, ObjectExport][] = []
   for (const [name, entry] of entries) {
     if (entry.type === 'durable-object') objects.push([name, parseExport(name, entry)])
-    else if (entry.type !== 'worker') {
-      const instead = entry.type === 'workflow' ? 'Run the steps from a Durable Object, with alarms.' : ''
-      throw invalid(
-        `"exports.${name}" is of the type "${entry.type}", which is not supported. ${instead}`.trim(),
-      )
-    } else if ((entry.cache as { enabled?: boolean } | undefined)?.enabled) {
-      throw invalid(
-        `"exports.${name}.cache" is not supported; give the route a cache policy in the gateway file, and remove it`,
-      )
+    else if (entry.type === 'worker') refuseCache(name, entry)
+    else if (entry.type !== 'workflow') {
+      throw invalid(`"exports.${name}" is of the type "${entry.type}", which is not supported`)
     }
   }
   return objects.length > 0 ? Object.fromEntries(objects) : undefined
+}
+
+function refuseCache(name: string, { cache }: Record<string, unknown>): void {
+  if (!(cache as { enabled?: boolean } | undefined)?.enabled) return
+  throw invalid(
+    `"exports.${name}.cache" is not supported; give the route a cache policy in the gateway file, and remove it`,
+  )
 }
 
 function parseExport(name: string, raw: Record<string, unknown>): ObjectExport {

@@ -6,7 +6,7 @@ import { readsOf } from '../../../runtime/reads.ts'
 import { SkerryError } from '../../../src/core/errors.ts'
 import { createHexId } from '../../../src/core/ids.ts'
 import type { AssetsRef, ExportRef, StoredBinding } from '../../../src/core/manifest.ts'
-import { type ResourceRef, resourceOf } from '../../../src/core/resources.ts'
+import { type ResourceKind, resourceOf } from '../../../src/core/resources.ts'
 import { turnLimit, turnPolicy } from '../../../src/core/turn-limit.ts'
 import type { Account } from '../../../src/registry/account.ts'
 import type { AddedVersion } from '../../../src/registry/add-version.ts'
@@ -14,20 +14,22 @@ import type { ResourceRecord } from '../../../src/registry/resources.ts'
 import { timestamp } from '../../../src/registry/schema.ts'
 import { openBindings, sealSecret } from '../../../src/registry/secrets.ts'
 import { directory } from '../../../src/registry/stubs.ts'
-import { type InheritBinding, mergeBindings, type VersionRecord } from '../../../src/registry/versions.ts'
+import { type InheritBinding, mergeBindings } from '../../../src/registry/versions.ts'
 import { anyEdge, CARRIER_HEADER, isAway } from '../../../src/roles.ts'
 import type { Api } from '../context.ts'
 import { prepareAssets } from './assets-metadata.ts'
 import { toAuthor } from './author.ts'
 import { readUploadForm, type UploadedModule } from './upload-form.ts'
 import { parseUploadMetadata, type UploadMetadata } from './upload-metadata.ts'
+import { adoptWorkflows, isOwnWorkflow, requireClasses } from './workflows-adopt.ts'
 
 /**
  * Takes an upload from form to version: check, store modules, adopt unknown resources, really load the code,
  * seal secrets, commit. Nothing is committed unless everything before succeeded.
  *
  * @param deploy also send all traffic to the new version
- * @throws every ERR_UPLOAD_*, ERR_SCRIPT_* and ERR_BINDING_* code
+ * @throws every ERR_UPLOAD_*, ERR_SCRIPT_* and ERR_BINDING_* code, ERR_WORKFLOW_CLASS_MISSING, and as
+ * `requireResources`
  */
 export async function uploadVersion(c: Context<Api>, script: string, deploy: boolean): Promise<AddedVersion> {
   const { registry } = c.var.account
@@ -46,18 +48,17 @@ export async function uploadVersion(c: Context<Api>, script: string, deploy: boo
   checkContent(metadata, parsed, assets)
   const adoptions = await planAdoptions(c, script, parsed)
   const bindings = await sealSecrets(parsed, c.env.MASTER_KEY)
-  // Before the code is started, which would miss them first, and in other words.
-  if (c.env.SKERRY_ADOPT === '0') {
-    const given = bindings.filter(binding => binding.type !== 'inherit')
-    await registry.requireResources(script, given)
-  }
+  const merged = mergeBindings(previous?.manifest.bindings ?? [], bindings, metadata.keepTypes)
+  await requireForeign(c, script, bindings)
   await storeModules(c, form.modules)
   const started =
     metadata.program.mainModule === ''
       ? NOTHING_STARTED
-      : await startCode(c, script, metadata, bindings, previous, adoptions)
+      : await startCode(c, script, metadata, merged, adoptions)
+  requireClasses(script, merged, started.exports)
   for (const namespace of adoptions) await registry.createKvNamespace(namespace)
   await adoptResources(c, script, parsed)
+  await adoptWorkflows(c, script, merged)
   return registry.addVersion(script, {
     manifest: {
       ...metadata.program,
@@ -78,7 +79,7 @@ export async function uploadVersion(c: Context<Api>, script: string, deploy: boo
 }
 
 /** What is known of a version without code. */
-const NOTHING_STARTED = { exports: [], startupTimeMs: 0 }
+const NOTHING_STARTED = { exports: [] as ExportRef[], startupTimeMs: 0 }
 
 /** @throws ERR_UPLOAD_METADATA, ERR_BINDING_INVALID */
 function checkContent(
@@ -98,6 +99,21 @@ function checkContent(
   throw invalidBinding(binding.name, 'the version has no static assets. Upload some, or remove the binding.')
 }
 
+/**
+ * Refuses what the account doesn't have and the upload doesn't bring, before the code is started, which
+ * would miss it first, and in other words.
+ */
+async function requireForeign(
+  c: Context<Api>,
+  script: string,
+  bindings: readonly (StoredBinding | InheritBinding)[],
+): Promise<void> {
+  const isForeign = (binding: StoredBinding) =>
+    (c.env.SKERRY_ADOPT === '0' || binding.type === 'workflow') && !isOwnWorkflow(binding, script)
+  const foreign = bindings.filter(binding => binding.type !== 'inherit').filter(isForeign)
+  if (foreign.length > 0) await c.var.account.registry.requireResources(script, foreign)
+}
+
 /** Modules are stored before the version that names them; what the account has already is left out. */
 async function storeModules(c: Context<Api>, modules: readonly UploadedModule[]): Promise<void> {
   const known = new Set(await c.var.account.registry.knownModules(modules.map(({ digest }) => digest)))
@@ -110,12 +126,10 @@ async function startCode(
   c: Context<Api>,
   script: string,
   metadata: UploadMetadata,
-  bindings: readonly (StoredBinding | InheritBinding)[],
-  previous: VersionRecord | undefined,
+  bindings: readonly StoredBinding[],
   adoptions: readonly NewNamespace[],
 ): Promise<{ exports: ExportRef[]; startupTimeMs: number }> {
-  const merged = mergeBindings(previous?.manifest.bindings ?? [], bindings, metadata.keepTypes)
-  const opened = await openBindings(merged, c.env.MASTER_KEY)
+  const opened = await openBindings(bindings, c.env.MASTER_KEY)
   const namespaces = await c.var.account.registry.listKvNamespaces()
   const prefixes = Object.fromEntries([...namespaces, ...adoptions].map(({ id, prefix }) => [id, prefix]))
   const result = await probeTwice(async () => {
@@ -170,7 +184,10 @@ async function planAdoptions(
   return [...plans.values()]
 }
 
-/** The same for databases and buckets; wrangler asks for queues itself, before it uploads. */
+/**
+ * The same for databases and buckets; wrangler asks for queues itself, before it uploads. Workflows come
+ * with code.
+ */
 async function adoptResources(
   c: Context<Api>,
   script: string,
@@ -181,9 +198,10 @@ async function adoptResources(
   for (const binding of bindings) {
     if (binding.type === 'inherit') continue
     const wanted = resourceOf(binding)
-    if (!wanted || (await registry.findResource(wanted.kind, wanted.ref))) continue
+    if (!wanted || wanted.kind === 'workflow' || (await registry.findResource(wanted.kind, wanted.ref)))
+      continue
     await registry.createResource({
-      ...toAdopted(wanted, `${script}-${binding.name}`.toLowerCase().replaceAll('_', '-')),
+      ...toAdopted(wanted.kind, wanted.ref, `${script}-${binding.name}`.toLowerCase().replaceAll('_', '-')),
       object: createHexId(),
       created_on: timestamp(Date.now()),
     })
@@ -191,7 +209,11 @@ async function adoptResources(
 }
 
 /** Bindings name databases by id, and everything else by name. */
-function toAdopted({ kind, ref }: ResourceRef, title: string): Pick<ResourceRecord, 'kind' | 'id' | 'name'> {
+function toAdopted(
+  kind: Exclude<ResourceKind, 'workflow'>,
+  ref: string,
+  title: string,
+): Pick<ResourceRecord, 'kind' | 'id' | 'name'> {
   switch (kind) {
     case 'd1':
       return { kind, id: ref, name: `${title}-${ref.slice(0, 8)}` }

@@ -18,6 +18,7 @@ import { quotas } from './quotas.ts'
 import { buckets } from './r2.ts'
 import { readScriptSummary } from './script-summary.ts'
 import { strikes } from './strikes.ts'
+import { workflows } from './workflows.ts'
 
 /** Accounts, and what is in them that Cloudflare's API has no word for. */
 export const accounts = new Hono<Api>()
@@ -43,6 +44,7 @@ accounts.route('/:account/cache', cache)
 accounts.route('/:account/objects', objects)
 accounts.route('/:account/analytics', analytics)
 accounts.route('/:account/queues', queues)
+accounts.route('/:account/workflows', workflows)
 accounts.route('/:account/d1', d1Sizes)
 
 /** Runs a script's cron now; without an expression, `scheduled()` with its first one. */

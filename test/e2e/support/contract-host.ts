@@ -23,6 +23,7 @@ export async function deployDriver(platform: Platform, driver: string): Promise<
   ])
   await platform.upload(SCRIPT, driver, {
     bindings: [
+      { type: 'workflow', name: 'FLOW', workflow_name: 'flow', class_name: 'Flow' },
       { type: 'json', name: 'KEY_BYTES', json: 504 },
       { type: 'kv_namespace', name: 'KV', namespace_id: namespace.id },
       { type: 'd1', name: 'DB', id: database.uuid },
@@ -38,6 +39,8 @@ export async function deployDriver(platform: Platform, driver: string): Promise<
       })),
     ],
     migrations: { new_tag: 'v1', new_sqlite_classes: Object.values(CLASSES) },
+    // All kinds at once in one isolate, and what came of hundreds of cases in one text.
+    limits: { cpu_ms: 3000 },
   })
   const consume = (queue: string, settings: object, more: object = {}) =>
     create(`/queues/${queue}/consumers`, { type: 'worker', script_name: SCRIPT, settings, ...more })

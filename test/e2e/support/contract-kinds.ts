@@ -5,6 +5,7 @@ import * as durableObject from '../../contract/differences/durable-object.ts'
 import * as kv from '../../contract/differences/kv.ts'
 import * as queue from '../../contract/differences/queue.ts'
 import * as r2 from '../../contract/differences/r2.ts'
+import * as workflow from '../../contract/differences/workflow.ts'
 import { byCase, type Point } from '../../support/analytics-points.ts'
 import type { HostKind } from './platform.ts'
 
@@ -95,6 +96,19 @@ export const KINDS: readonly ContractKind[] = [
     run: async ({ read }) => {
       const parts = queue.PARTS.map(async part => queue.comparable(part, await read(`/queue/${part}`)))
       return (await Promise.all(parts)).flat()
+    },
+  },
+  {
+    name: 'workflows',
+    native: 'workerd',
+    differences: workflow.differencesOn(DATE),
+    run: async ({ read }) => {
+      const results: Result[] = []
+      // One after the other: whoever waits for so many instances asks them often.
+      for (const part of workflow.PARTS) {
+        results.push(...workflow.comparable(part, await read(`/workflow/${part}`)))
+      }
+      return results
     },
   },
   {

@@ -5,6 +5,7 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { fromNative } from '../../support/analytics-points.ts'
 import { embeddedQueues } from '../../support/queue-workerd.ts'
 import { bundleModule, startWorkerd } from '../../support/workerd.ts'
+import { embeddedWorkflows, WORKFLOW_BINDING, WORKFLOWS_ENGINE } from '../../support/workflow-workerd.ts'
 import { CLASSES, type Column, type Native, readAnswer } from './contract-kinds.ts'
 
 /** A column that runs until it is stopped. */
@@ -26,6 +27,7 @@ export const startNative: Readonly<Record<Native, (driver: string) => Promise<Na
         r2Buckets: ['R2'],
         // Objects see what is bound, so all is.
         queueProducers: { EVENTS: 'events', PAIRS: 'pairs', REFUSED: 'refused' },
+        workflows: { FLOW: { name: 'flow', className: 'Flow' } },
         analyticsEngineDatasets: { ENGINE: { dataset: 'set' } },
         durableObjects: Object.fromEntries(
           Object.entries(CLASSES).map(([name, className]) => [name, { className, useSQLite: true }]),
@@ -41,7 +43,7 @@ export const startNative: Readonly<Record<Native, (driver: string) => Promise<Na
     }
   },
   workerd: async driver => {
-    const dir = mkdtempSync(join(tmpdir(), 'contract-queues-'))
+    const dir = mkdtempSync(join(tmpdir(), 'contract-'))
     const workerd = await startWorkerd({
       modules: { 'driver.js': driver },
       compatibilityFlags: [],
@@ -52,9 +54,14 @@ export const startNative: Readonly<Record<Native, (driver: string) => Promise<Na
         })),
         { name: 'ENGINE', analyticsEngine: 'sink' },
         { name: 'SINK', service: 'sink' },
+        WORKFLOW_BINDING,
       ],
+      workflowsEngine: WORKFLOWS_ENGINE,
       workers: { sink: { modules: { 'main.js': await bundleModule('test/worker/analytics-sink.ts') } } },
-      services: embeddedQueues(dir),
+      services: [
+        ...embeddedQueues(join(dir, 'queues')),
+        ...embeddedWorkflows(join(dir, 'workflows'), '2026-11-01'),
+      ],
     })
     const read = async (path: string) => readAnswer(path, await workerd.fetch(path))
     return {

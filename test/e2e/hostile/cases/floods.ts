@@ -77,6 +77,28 @@ export const FLOOD_CASES: readonly HostileCase[] = [
     watchMs: 2200,
   },
   {
+    name: 'step-flood',
+    does: 'runs 50 instances of a workflow that takes 1,000 steps at once',
+    source: handling(
+      `
+      const { created } = await env.FLOW.createBatch({ count: 50 })
+      await scheduler.wait(2000)
+      await Promise.all(created.map(instance => instance.terminate()))
+      return new Response('terminated')`,
+      `
+      import { WorkflowEntrypoint } from 'cloudflare:workers'
+      export class Flow extends WorkflowEntrypoint {
+        async run(event, step) {
+          await Promise.all(Array.from({ length: 1000 }, (_, i) => step.do('step ' + i, async () => i)))
+        }
+      }`,
+    ),
+    config: { workflows: [{ binding: 'FLOW', name: 'step-flood', class_name: 'Flow' }] },
+    answer: /^200 terminated$/,
+    answerWithinMs: 5000,
+    watchMs: 2500,
+  },
+  {
     name: 'kv-flood',
     does: 'writes 400 values of 100 kB to KV at once',
     source: handling(`

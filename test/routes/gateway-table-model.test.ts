@@ -203,6 +203,7 @@ describe.each(['ignore', 'strict'] as const)('the table, with trailing slashes: 
       ),
       { numRuns: 400 },
     )
-    expect(found).toBeGreaterThan(500)
+    // Some 600, with a standard deviation of 36.
+    expect(found).toBeGreaterThan(300)
   })
 })

@@ -1,6 +1,6 @@
 import { hostOf } from '../bindings/durable-object/call.ts'
 import type { ObjectCode } from '../bindings/durable-object/code.ts'
-import { takeOutdated } from '../bindings/durable-object/sockets.ts'
+import { objectsWithSockets } from '../bindings/durable-object/running.ts'
 import type { ObjectTarget } from '../bindings/durable-object/target.ts'
 import { loadWorker, useWorker } from '../runtime/loader.ts'
 import { isTailed, type NamespaceEntry } from './core/routing.ts'
@@ -68,7 +68,7 @@ function find(
  * they are to, which closes the sockets, as on Cloudflare. All others get the new code at their next call.
  */
 export async function leaveOldCode(accountId: string, env: ObjectsEnv): Promise<void> {
-  const outdated = takeOutdated(({ target, key }) => {
+  const outdated = objectsWithSockets().filter(({ target, key }) => {
     if (target.accountId !== accountId) return false
     const now = keyOf(target)
     return now !== undefined && now !== key

@@ -83,13 +83,18 @@ export function wrapObject(User) {
 /** Puts into a new object's context what facets don't have; gives what answers the host's calls. */
 function prepare(ctx, canAlarm) {
   const { id, name, namespace, jurisdiction, alarms } = ctx.props
-  let { alarm } = ctx.props
   const own = new DurableObjectId(namespace, jurisdiction, name, id)
   defineProperty(ctx, 'id', { value: own, enumerable: true, configurable: true, writable: true })
   defineProperty(ctx, 'props', { value: {}, enumerable: true, configurable: true, writable: true })
 
-  const { storage } = ctx
+  const { storage, blockConcurrencyWhile, abort } = ctx
   const { setAlarm: nativeSet, deleteAll, transaction, transactionSync } = storage
+  // The time, `null` for none, and `undefined` as long as nobody asked the host, which has it.
+  let alarm
+  // What the host has of it, or is being told.
+  let told
+  // What a transaction that isn't over has made of it.
+  let inTransaction
   let depth = 0
   let changes = 0
   let sending
@@ -97,21 +102,39 @@ function prepare(ctx, canAlarm) {
   const send = () =>
     (sending ??= (async () => {
       try {
-        for (let sent; sent !== alarm; ) {
-          sent = alarm
-          await alarms.set(sent)
+        while (told !== alarm) {
+          told = alarm
+          await alarms.set(told)
         }
+      } catch (error) {
+        // As natively, where a write fails: nothing that went with it is acknowledged.
+        apply(abort, ctx, [`The alarm could not be stored: ${error}`])
+        throw error
       } finally {
         sending = undefined
       }
     })())
+  const learn = async () => {
+    const time = await alarms.get()
+    // Unless it was set, or rang, meanwhile.
+    if (alarm === undefined) alarm = told = time
+  }
+  const current = () => (inTransaction === undefined ? alarm : inTransaction)
   const change = time => {
-    alarm = time
     changes++
-    return depth > 0 ? NativePromise.resolve() : send()
+    if (depth > 0) {
+      inTransaction = time
+      return NativePromise.resolve()
+    }
+    alarm = time
+    return send()
   }
   const members = {
-    getAlarm: async () => alarm,
+    async getAlarm() {
+      // As natively, no other event comes in between.
+      if (current() === undefined) await apply(blockConcurrencyWhile, ctx, [learn])
+      return current()
+    },
     setAlarm(time, options) {
       const value =
         time instanceof NativeDate ? time.getTime() : typeof time === 'number' ? Math.trunc(time) : 0
@@ -121,16 +144,19 @@ function prepare(ctx, canAlarm) {
       return change(Math.max(value, now()))
     },
     deleteAlarm: async () => {
-      if (alarm !== null) await change(null)
+      if (current() !== null) await change(null)
     },
   }
   const enter = () => {
-    const before = alarm
+    const before = inTransaction
     depth++
     return isDone => {
       depth--
-      if (!isDone) alarm = before
-      return isDone && depth === 0 && alarm !== before ? send() : undefined
+      if (!isDone) inTransaction = before
+      if (depth > 0 || inTransaction === undefined) return undefined
+      alarm = inTransaction
+      inTransaction = undefined
+      return send()
     }
   }
   replace(storage, members)
@@ -183,18 +209,22 @@ function prepare(ctx, canAlarm) {
       await sending
       return canAlarm()
     }
-    const { scheduledTime, retryCount, isLast } = order
+    const { scheduledTime, retryCount, isLast, isCertain } = order
     // Set anew while this one was on its way.
-    if (alarm !== scheduledTime) return sending
-    alarm = null
+    if (alarm !== undefined && alarm !== scheduledTime && !isCertain) {
+      await sending
+      return false
+    }
+    alarm = told = null
     const before = changes
     try {
       await self.alarm({ scheduledTime, retryCount, isRetry: retryCount > 0 })
     } catch (error) {
-      if (changes === before && !isLast) alarm = scheduledTime
+      if (changes === before && !isLast) alarm = told = scheduledTime
       throw error
     }
     await sending
+    return true
   }
 }
 

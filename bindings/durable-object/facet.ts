@@ -1,5 +1,5 @@
 import type { ObjectCode } from './code.ts'
-import { noteSocket } from './sockets.ts'
+import { forgetRunning, noteRunning, type Running, recallRunning } from './running.ts'
 import { CONTROL_HEADER, CONTROL_URL, CONTROLS, type ObjectTarget } from './target.ts'
 
 /** What a user's object is started with; class.prelude.js makes its context of it. */
@@ -8,9 +8,7 @@ export interface FacetProps {
   readonly name?: string
   readonly jurisdiction?: string
   readonly namespace: string
-  /** Its alarm, milliseconds since the epoch. */
-  readonly alarm: number | null
-  /** Where it sets that. */
+  /** Where it reads and sets its alarm. */
   readonly alarms: Fetcher
 }
 
@@ -20,26 +18,21 @@ export interface AlarmOrder {
   readonly retryCount: number
   /** It isn't tried again if it fails. */
   readonly isLast: boolean
-}
-
-interface Running {
-  readonly code: ObjectCode
-  /** A WebSocket went through its host: it lives as long as this run. */
-  hasSockets: boolean
-  /** The class has no RPC: it doesn't extend DurableObject. */
-  isPlain: boolean
-  /** It has an `alarm()`, so it may set one; `undefined` until it was asked. */
-  hasAlarm: boolean | undefined
+  /** Whatever the object believes: the host has no other. */
+  readonly isCertain: boolean
 }
 
 /** The one facet of an object's host: the user's object itself, with the user's storage. */
 export class ObjectFacet {
   readonly #ctx: DurableObjectState
   #running: Running | undefined
+  /** This instance of its host has used it. */
+  #isUsed = false
   #calls = 0
 
   constructor(ctx: DurableObjectState) {
     this.#ctx = ctx
+    this.#running = recallRunning(ctx.id)
   }
 
   /**
@@ -49,13 +42,12 @@ export class ObjectFacet {
    * would notice.
    */
   use(code: ObjectCode, toProps: () => FacetProps): Fetcher {
-    const running = this.#running
-    const isUnnoticed = this.#calls === 0 && !running?.hasSockets
-    const isOutdated =
-      running && (running.code.key !== code.key || (isUnnoticed && running.code.isTailing !== code.isTailing))
-    if (isOutdated) this.#abort()
+    if (this.#isOutdated(code)) this.#abort()
+    this.#isUsed = true
     return this.#ctx.facets.get(NAME, () => {
-      this.#running = { code, hasSockets: false, isPlain: false, hasAlarm: undefined }
+      const { key, isTailing } = code
+      this.#running = { key, isTailing, isPlain: false, hasAlarm: undefined, withSockets: undefined }
+      noteRunning(this.#ctx.id, this.#running)
       return {
         class: code.worker().getDurableObjectClass(code.className, { props: toProps() }),
         id: this.#ctx.id,
@@ -63,15 +55,20 @@ export class ObjectFacet {
     })
   }
 
+  #isOutdated({ key, isTailing }: ObjectCode): boolean {
+    const running = this.#running
+    // It may be there from before this instance of its host, with code that nobody knows any more.
+    if (!running) return !this.#isUsed
+    const isUnnoticed = this.#calls === 0 && !running.withSockets
+    return running.key !== key || (isUnnoticed && running.isTailing !== isTailing)
+  }
+
   /** Runs a call, and returns when what it said of its alarm is durable. */
   async run<T>(target: ObjectTarget, facet: Fetcher, call: () => Promise<T>): Promise<T> {
     this.#calls++
     try {
       const result = await call()
-      if (result instanceof Response && result.webSocket && this.#running) {
-        this.#running.hasSockets = true
-        noteSocket(target, this.#running.code.key)
-      }
+      if (result instanceof Response && result.webSocket && this.#running) this.#running.withSockets = target
       if (this.#running?.hasAlarm !== false) {
         const hasAlarm = await this.control(facet)
         if (this.#running) this.#running.hasAlarm = hasAlarm === true
@@ -83,8 +80,9 @@ export class ObjectFacet {
   }
 
   /**
-   * Delivers the object's alarm, or, without one, waits until what it said of its alarm is durable and says
-   * whether it can have one. By RPC or, where its class has none, by a request.
+   * Delivers the object's alarm, and says whether it took it: not if it has set another meanwhile. Without an alarm,
+   * waits until what it said of its own is durable, and says whether it can have one. By RPC or, where its class has
+   * none, by a request.
    */
   async control(facet: Fetcher, alarm?: AlarmOrder): Promise<unknown> {
     const running = this.#running
@@ -102,17 +100,22 @@ export class ObjectFacet {
 
   /** Ends the object, with its sockets, unless it runs the code of a key. */
   leave(key: string): void {
-    if (this.#running?.code.key !== key) this.#abort()
+    if (this.#running?.key !== key) this.#abort()
   }
 
   /** Ends the object and deletes all it stored. */
   delete(): void {
-    this.#running = undefined
+    this.#forget()
     this.#ctx.facets.delete(NAME)
   }
 
-  #abort(): void {
+  #forget(): void {
     this.#running = undefined
+    forgetRunning(this.#ctx.id)
+  }
+
+  #abort(): void {
+    this.#forget()
     this.#ctx.facets.abort(NAME, Object.assign(new Error(CODE_UPDATED), { durableObjectReset: true }))
   }
 }

@@ -64,6 +64,11 @@ export class UserObject extends DurableObject<ObjectsEnv> {
     }
   }
 
+  /** For the user's object: the time of its alarm, if it has one. */
+  getUserAlarm(): number | null {
+    return this.#alarm?.scheduledTime ?? null
+  }
+
   /** The user's object sets its alarm, or deletes it. */
   async setUserAlarm(time: number | null): Promise<void> {
     await this.#keepAlarm(time === null ? undefined : { scheduledTime: time, dueMs: time, retryCount: 0 })
@@ -97,7 +102,11 @@ export class UserObject extends DurableObject<ObjectsEnv> {
     try {
       const facet = await this.#enter(object)
       const { scheduledTime, retryCount } = alarm
-      await this.#facet.control(facet, { scheduledTime, retryCount, isLast: isLastTry(alarm) })
+      const order = { scheduledTime, retryCount, isLast: isLastTry(alarm) }
+      const isTaken = await this.#facet.control(facet, { ...order, isCertain: false })
+      // It has set another, so it believes, which would have come here by now: what it set before it was reset
+      // may come after what it set or read since.
+      if (!isTaken && this.#alarm === alarm) await this.#facet.control(facet, { ...order, isCertain: true })
       return undefined
     } catch (error) {
       // A code of ours: it didn't run.
@@ -171,7 +180,6 @@ export class UserObject extends DurableObject<ObjectsEnv> {
       namespace: namespaceId,
       ...(own !== undefined && { name: own }),
       ...(jurisdiction !== undefined && { jurisdiction }),
-      alarm: this.#alarm?.scheduledTime ?? null,
       alarms: this.ctx.exports.ObjectAlarms({ props: { object: toHostName(target) } }),
     }
   }

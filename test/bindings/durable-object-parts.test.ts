@@ -10,7 +10,13 @@ import {
 import { throwFailure, toFailureResponse, withObjectId } from '../../bindings/durable-object/failures.ts'
 import { durableObject } from '../../bindings/durable-object/kind.ts'
 import { toNamedId } from '../../bindings/durable-object/named-id.ts'
-import { noteSocket, takeOutdated } from '../../bindings/durable-object/sockets.ts'
+import {
+  forgetRunning,
+  noteRunning,
+  objectsWithSockets,
+  type Running,
+  recallRunning,
+} from '../../bindings/durable-object/running.ts'
 import {
   checkPath,
   decodeHeader,
@@ -81,18 +87,37 @@ describe('toTarget()', () => {
   })
 })
 
-test('takeOutdated() gives each object with WebSockets once, with the code of its newest', () => {
-  const target = (id: string): ObjectTarget => ({ ...SCOPE, id })
-  for (const [id, key] of [
-    ['1', 'old'],
-    ['2', 'old'],
-    ['1', 'new'],
-  ] as const) {
-    noteSocket(target(id), key)
-  }
-  expect(takeOutdated(({ key }) => key === 'old')).toEqual([{ target: target('2'), key: 'old' }])
-  expect(takeOutdated(() => true)).toEqual([{ target: target('1'), key: 'new' }])
-  expect(takeOutdated(() => true)).toEqual([])
+describe('what is known of running facets', () => {
+  const host = (id: string) => id as unknown as DurableObjectId
+  const running = (key: string, withSockets?: ObjectTarget): Running => ({
+    ...{ key, isTailing: false, isPlain: false, hasAlarm: undefined, withSockets },
+  })
+
+  test('is what was noted last, until it is forgotten', () => {
+    noteRunning(host('a'), running('old'))
+    noteRunning(host('a'), running('new'))
+    expect(recallRunning(host('a'))).toMatchObject({ key: 'new' })
+    forgetRunning(host('a'))
+    expect(recallRunning(host('a'))).toBeUndefined()
+  })
+
+  test('names those that have WebSockets', () => {
+    const target = { ...SCOPE, id: '1' }
+    noteRunning(host('with'), running('theirs', target))
+    noteRunning(host('without'), running('theirs'))
+    expect(objectsWithSockets()).toEqual([{ target, key: 'theirs' }])
+    forgetRunning(host('with'))
+    expect(objectsWithSockets()).toEqual([])
+  })
+
+  test('is forgotten of those that nobody asked for the longest, beyond 50,000', () => {
+    for (const id of ['first', 'second']) noteRunning(host(id), running(id))
+    for (let i = 0; i < 49_998; i++) noteRunning(host(`other ${i}`), running('other'))
+    expect(recallRunning(host('first'))).toMatchObject({ key: 'first' })
+    noteRunning(host('one more'), running('more'))
+    expect(recallRunning(host('first'))).toMatchObject({ key: 'first' })
+    expect(recallRunning(host('second'))).toBeUndefined()
+  })
 })
 
 describe('checkPath()', () => {

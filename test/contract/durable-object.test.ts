@@ -26,6 +26,19 @@ test('calls from another process are made in the order in which it sent them', a
   expect(await (await workerd.fetch('/order')).json()).toEqual([5, 4, 2, 3, 1])
 })
 
+test('an alarm that could not be stored resets its object, and the call that set it fails', async () => {
+  const workerd = await startOurs()
+  expect(await (await workerd.fetch('/unstorable')).json()).toEqual({
+    answer: 'The alarm could not be stored: Error: the disk is full',
+    alarm: 4_000_000_000_000,
+  })
+})
+
+test('an alarm that its object set before it was reset, and that came after, runs', async () => {
+  const workerd = await startOurs()
+  expect(await (await workerd.fetch('/from-before')).json()).toEqual({ known: null, ran: 1, alarm: null })
+})
+
 test('deleteNamespace() deletes what each of 60 objects stored, its alarm, and it from the list', async () => {
   const workerd = await startOurs()
   const answer = await (await workerd.fetch('/delete')).json()

@@ -21,6 +21,7 @@ interface AlarmInfo {
 /** The object that is tried: everything an object can be asked for. */
 export class Tried extends DurableObject<Record<string, DurableObjectNamespace<Tried>>> {
   #count = 0
+  readonly #looks: string[] = []
   readonly field = 'a field'
 
   get getter(): string {
@@ -177,7 +178,7 @@ export class Tried extends DurableObject<Record<string, DurableObjectNamespace<T
     const outcome = await see(() =>
       storage.transaction(async txn => {
         await txn.put('t', 1)
-        if (how === 'rollback') txn.rollback()
+        if (how === 'rollback' || how === 'set before') txn.rollback()
         if (how === 'throw') throw new Error('rolled back')
         return 'done'
       }),
@@ -239,16 +240,37 @@ export class Tried extends DurableObject<Record<string, DurableObjectNamespace<T
     await storage.deleteAlarm()
     return [set, alarm !== null && Math.abs(alarm - Date.now()) < 5000 ? 'now' : alarm]
   }
+  setAlarmAndForget(time: number): string {
+    void this.ctx.storage.setAlarm(time)
+    return 'set'
+  }
+  readAlarm(): Promise<unknown> {
+    return this.ctx.storage.getAlarm()
+  }
+  deleteAlarm(): Promise<void> {
+    return this.ctx.storage.deleteAlarm()
+  }
+  readAlarmBlocked(): Promise<unknown> {
+    return this.ctx.blockConcurrencyWhile(() => this.ctx.storage.getAlarm())
+  }
+  /** Which calls were in it when, with an alarm that is looked at in between. */
+  async lookBetween(name: string): Promise<unknown> {
+    this.#looks.push(`${name} in`)
+    await this.ctx.storage.getAlarm()
+    this.#looks.push(`${name} out`)
+    return this.#looks
+  }
   async alarmInTransaction(how: string): Promise<unknown> {
     const { storage } = this.ctx
-    await storage.setAlarm(FAR)
+    if (how !== 'set before') await storage.setAlarm(FAR)
     const seen: unknown[] = []
     await see(() =>
       storage.transaction(async txn => {
+        if (how === 'set before') seen.push(await txn.getAlarm())
         await txn.setAlarm(FAR + 1)
         seen.push(await txn.getAlarm(), await storage.getAlarm())
         if (how === 'delete') await txn.deleteAlarm()
-        if (how === 'rollback') txn.rollback()
+        if (how === 'rollback' || how === 'set before') txn.rollback()
         if (how === 'throw') throw new Error('rolled back')
       }),
     )
@@ -276,10 +298,10 @@ export class Tried extends DurableObject<Record<string, DurableObjectNamespace<T
     return [set, await this.ctx.storage.getAlarm()]
   }
   /** Sets an alarm for now whose handler does as told, and says what it saw. */
-  async runAlarm(order: string): Promise<void> {
+  async runAlarm(order: string, inMs = 0): Promise<void> {
     await this.ctx.storage.put('order', order)
     await this.ctx.storage.delete('alarms')
-    await this.ctx.storage.setAlarm(Date.now())
+    await this.ctx.storage.setAlarm(Date.now() + inMs)
   }
   async alarms(): Promise<unknown> {
     return [await this.ctx.storage.get('alarms'), await this.ctx.storage.getAlarm()]

@@ -64,7 +64,7 @@ export default defineConfig({
           hookTimeout: 60_000,
           maxWorkers: 2,
           // Tests that run at once do so because they wait.
-          maxConcurrency: 12,
+          maxConcurrency: 14,
           sequence: { groupOrder: 3 },
         },
       },

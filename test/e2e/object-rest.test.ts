@@ -57,7 +57,7 @@ interface Look {
   readonly timer?: string
 }
 
-describe.each(hosts)('an object that has rested on `npm $kind`', platform => {
+describe.concurrent.each(hosts)('an object that has rested on `npm $kind`', platform => {
   const ask = async <T>(path: string, script = 'sleepers') =>
     JSON.parse(await platform.read(script, path)) as T
   const look = (name: string, script?: string) => ask<Look>(`/${name}/look`, script)
@@ -74,7 +74,7 @@ describe.each(hosts)('an object that has rested on `npm $kind`', platform => {
     await platform.upload('deployed', source('1'), METADATA)
   })
 
-  test.concurrent('has its alarm, and hears it', async context => {
+  test('has its alarm, and hears it', async context => {
     const alarm = await ask<number>('/alarm/arm/15000')
     await delay(REST_MS)
     expect(await look('alarm')).toMatchObject({ alarm })
@@ -84,13 +84,13 @@ describe.each(hosts)('an object that has rested on `npm $kind`', platform => {
     expect(after).toBeNull()
   })
 
-  test.concurrent('hears its alarm though nobody called it meanwhile', async context => {
+  test('hears its alarm though nobody called it meanwhile', async context => {
     const alarm = await ask<number>('/unasked/arm/12500')
     await delay(alarm - Date.now())
     await hasRung(context, 'unasked')
   })
 
-  test.concurrent('has no alarm that rang, or that it deleted, before', async context => {
+  test('has no alarm that rang, or that it deleted, before', async context => {
     await ask('/rang/arm/1')
     await hasRung(context, 'rang')
     await ask('/deleted/arm/60000')
@@ -100,7 +100,7 @@ describe.each(hosts)('an object that has rested on `npm $kind`', platform => {
     expect(await look('deleted')).toMatchObject({ alarm: null })
   })
 
-  test.concurrent('runs the code that was deployed meanwhile', async () => {
+  test('runs the code that was deployed meanwhile', async () => {
     const { since } = await look('a', 'deployed')
     await platform.upload('deployed', source('2'), { bindings })
     await delay(REST_MS)
@@ -109,7 +109,7 @@ describe.each(hosts)('an object that has rested on `npm $kind`', platform => {
     expect(now.since).not.toBe(since)
   })
 
-  test.concurrent('has its sockets, and its alarm is known to them', async context => {
+  test('has its sockets, and its alarm is known to them', async context => {
     const socket = await open(context, 'sockets')
     socket.send('arm 15000')
     const alarm = await socket.next()
@@ -124,14 +124,14 @@ describe.each(hosts)('an object that has rested on `npm $kind`', platform => {
     expect(await look('sockets')).toMatchObject({ version: '1', rang: expect.any(Number) })
   })
 
-  test.concurrent('hears its alarm, which its sockets see, though all slept', async context => {
+  test('hears its alarm, which its sockets see, though all slept', async context => {
     const socket = await open(context, 'sleeping')
     socket.send('arm 12500')
     await socket.next()
     expect(await socket.next()).toBe('rang')
   })
 
-  test.concurrent('goes on with what it does when it is called again', async ({ expect }) => {
+  test('goes on with what it does when it is called again', async ({ expect }) => {
     const { since } = await look('busy')
     await ask('/busy/startTimer/13000')
     await delay(REST_MS)

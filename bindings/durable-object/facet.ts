@@ -85,13 +85,13 @@ export class ObjectFacet {
    * none, by a request.
    */
   async control(facet: Fetcher, alarm?: AlarmOrder): Promise<unknown> {
-    const running = this.#running
-    if (!running?.isPlain) {
+    if (!this.#running?.isPlain) {
       try {
         return await (facet as unknown as Controlled)[CONTROLS[alarm ? 1 : 0]](alarm)
       } catch (error) {
-        if (!running || !isWithoutRpc(error)) throw error
-        running.isPlain = true
+        // It may have been started by this call.
+        if (!this.#running || !isWithoutRpc(error)) throw error
+        this.#running.isPlain = true
       }
     }
     const headers = { [CONTROL_HEADER]: JSON.stringify(alarm ?? null) }

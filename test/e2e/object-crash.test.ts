@@ -18,10 +18,19 @@ export class Counter extends DurableObject {
   fired() { return this.ctx.storage.get('fired') }
   loop() { for (;;); }
 }
+export class Old {
+  constructor(state) { this.storage = state.storage }
+  async fetch(request) {
+    if (request.url.endsWith('/setAlarm')) await this.storage.setAlarm(Date.now() + 700)
+    return Response.json((await this.storage.get('fired')) ?? null)
+  }
+  alarm({ retryCount }) { return this.storage.put('fired', { retryCount }) }
+}
 export default {
   async fetch(request, env) {
     const [, name, method] = new URL(request.url).pathname.split('/')
     try {
+      if (name === 'old') return await env.OLD.getByName(name).fetch(request)
       return Response.json((await env.COUNTER.getByName(name)[method]()) ?? null)
     } catch ({ message, retryable }) {
       return Response.json({ message, retryable }, { status: 500 })
@@ -29,8 +38,11 @@ export default {
   },
 }`
 const METADATA = {
-  bindings: [{ type: 'durable_object_namespace', name: 'COUNTER', class_name: 'Counter' }],
-  migrations: { new_tag: 'v1', steps: [{ new_sqlite_classes: ['Counter'] }] },
+  bindings: [
+    { type: 'durable_object_namespace', name: 'COUNTER', class_name: 'Counter' },
+    { type: 'durable_object_namespace', name: 'OLD', class_name: 'Old' },
+  ],
+  migrations: { new_tag: 'v1', steps: [{ new_sqlite_classes: ['Counter', 'Old'] }] },
 }
 
 let platform: RunningPlatform
@@ -81,6 +93,21 @@ test('when the objects process is killed, no acknowledged write is lost, and ala
     expect(Number(value)).toBeLessThanOrEqual(known + 3)
     await until('its alarm fired', async () => (await ask('counters', `/alarm-${name}/fired`)).value === true)
   }
+})
+
+test('the alarm of an object without RPC starts it in the new process, at the first try', async () => {
+  expect(await ask('counters', '/old/setAlarm')).toEqual({ status: 200, value: null })
+  const before = objectsPid()
+  process.kill(before ?? Number.NaN, 'SIGKILL')
+  await until('there is another process', async () => objectsPid() !== before && objectsPid() !== undefined)
+  // Whoever called it now would start it before its alarm does.
+  await delay(1500)
+  let look = { status: 0, value: null as unknown }
+  await until('its alarm fired', async () => {
+    look = await ask('counters', '/old/look')
+    return look.status === 200 && look.value !== null
+  })
+  expect(look.value).toEqual({ retryCount: 0 })
 })
 
 test('a call in flight when the process ends fails as retryable; in each edge, the next waits for the new process', async () => {

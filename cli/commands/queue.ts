@@ -1,6 +1,5 @@
-import { type Client, createClient, findAccount } from '../client.ts'
 import type { Command, CommandInput } from '../command.ts'
-import { ACCOUNT_OPTION, accountOf } from './script.ts'
+import { ACCOUNT_OPTION, connectTo } from './script.ts'
 
 interface QueueInfo {
   readonly name: string
@@ -136,16 +135,7 @@ const purge: Command = {
   },
 }
 
-async function connect({ args, options, env, cwd }: CommandInput): Promise<{
-  client: Client
-  base: string
-  path: string
-}> {
-  const client = createClient(env, cwd)
-  const account = await findAccount(client, accountOf(options, env))
-  const base = `/accounts/${account.id}/queues`
-  return { client, base, path: `${base}/${encodeURIComponent(String(args.queue))}` }
-}
+const connect = (input: CommandInput) => connectTo('queues', input.args.queue, input)
 
 function describeConsumer({ consumers: [consumer] }: QueueInfo): string {
   if (!consumer) return 'none'

@@ -68,16 +68,8 @@ const release: Command = {
 }
 
 /** Where our own API has the script that a command names. */
-async function findScript({
-  args,
-  options,
-  env,
-  cwd,
-}: Omit<CommandInput, 'output' | 'lists'>): Promise<{ client: Client; path: string }> {
-  const client = createClient(env, cwd)
-  const account = await findAccount(client, accountOf(options, env))
-  return { client, path: `/accounts/${account.id}/scripts/${encode(args.name)}` }
-}
+const findScript = (input: Pick<CommandInput, 'args' | 'options' | 'env' | 'cwd'>) =>
+  connectTo('scripts', input.args.name, input)
 
 /** A line a field; a quarantine stands out, and strikes have a line each. */
 function toLines(summary: object, { paint }: Output): string[] {
@@ -117,6 +109,18 @@ const remove: Command = {
     await client.cloudflare('DELETE', path)
     output.result({ name: args.name, deleted: true }, [`Deleted ${args.name}.`])
   },
+}
+
+/** The API's paths, in the account that a command names, of all that it has of a kind, and of the one that it names. */
+export async function connectTo(
+  kind: string,
+  name: string | undefined,
+  { options, env, cwd }: Pick<CommandInput, 'options' | 'env' | 'cwd'>,
+): Promise<{ client: Client; base: string; path: string }> {
+  const client = createClient(env, cwd)
+  const account = await findAccount(client, accountOf(options, env))
+  const base = `/accounts/${account.id}/${kind}`
+  return { client, base, path: `${base}/${encode(name)}` }
 }
 
 /** The account that a command's options or the environment name. */

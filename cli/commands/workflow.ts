@@ -1,6 +1,5 @@
-import { type Client, createClient, findAccount } from '../client.ts'
 import type { Command, CommandInput } from '../command.ts'
-import { ACCOUNT_OPTION, accountOf } from './script.ts'
+import { ACCOUNT_OPTION, connectTo } from './script.ts'
 
 interface WorkflowInfo {
   readonly id: string
@@ -149,16 +148,7 @@ const instance: Command = {
   },
 }
 
-async function connect({ args, options, env, cwd }: CommandInput): Promise<{
-  client: Client
-  base: string
-  path: string
-}> {
-  const client = createClient(env, cwd)
-  const account = await findAccount(client, accountOf(options, env))
-  const base = `/accounts/${account.id}/workflows`
-  return { client, base, path: `${base}/${encodeURIComponent(String(args.workflow))}` }
-}
+const connect = (input: CommandInput) => connectTo('workflows', input.args.workflow, input)
 
 function describeCounts({ counts }: WorkflowInfo): string {
   const parts = Object.entries(counts).map(([status, count]) => `${count} ${status}`)

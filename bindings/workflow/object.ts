@@ -244,7 +244,7 @@ export class Workflow extends DurableObject<StateEnv> implements WorkflowCalls {
     }
   }
 
-  #resume({ seq, status, pausedMs, wakeMs }: Instance): void {
+  #resume({ seq, status, pausedMs, wakeMs, wakeTypes }: Instance): void {
     const now = Date.now()
     if (status === 'waitingForPause') {
       this.#instances.change(seq, { status: 'running' }, now)
@@ -254,24 +254,15 @@ export class Workflow extends DurableObject<StateEnv> implements WorkflowCalls {
     if (status !== 'paused') {
       throw refusal('instance.cannot_resume', `Cannot resume instance with status "${status}"`)
     }
-    // Waits go on with what they had left.
+    // Waits go on with what they had left, but those whose event has come.
     const shift = now - (pausedMs ?? now)
+    const hasCome = wakeTypes.length > 0 && this.#instances.hasEvent(seq, wakeTypes)
+    const restsUntilMs = wakeMs === null || hasCome ? null : wakeMs + shift
     this.ctx.storage.transactionSync(() => {
       this.#steps(seq).shift(shift)
-      this.#instances.change(
-        seq,
-        {
-          status: wakeMs === null ? 'queued' : 'waiting',
-          wakeMs: wakeMs && wakeMs + shift,
-          pausedMs: null,
-        },
-        now,
-      )
+      const after = restsUntilMs === null ? 'queued' : 'waiting'
+      this.#instances.change(seq, { status: after, wakeMs: restsUntilMs, pausedMs: null }, now)
     })
-    const { wakeTypes } = this.#require(this.#instances.bySeq(seq)?.id)
-    if (wakeMs !== null && wakeTypes.length > 0 && this.#instances.hasEvent(seq, wakeTypes)) {
-      this.#instances.change(seq, { status: 'queued', wakeMs: null }, now)
-    }
   }
 
   #restart({ seq }: Instance, from: RestartPoint | undefined): void {
